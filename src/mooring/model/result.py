@@ -1,0 +1,67 @@
+"""What a command came to."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+from typing import TYPE_CHECKING
+
+if TYPE_CHECKING:
+    from .errors import MooringError
+
+__all__ = ["CommandResult", "RunOutcome"]
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class CommandResult:
+    """What one command on one session came to.
+
+    Attributes:
+        alias: The session it ran on.
+        command: The command line as sent.
+        stdout: What it printed on standard output: text, or bytes where ``encoding=None`` was asked.
+        stderr: The same for standard error.
+        exit_status: 0 to 255; -1 when a signal ended it (RFC 4254 section 6.10); None only inside a
+            ``CommandTimeout``, where the end was not seen.
+        exit_signal: The signal's name without ``SIG`` when one ended it, else None.
+        duration: Seconds from the call to the end, waiting for a channel slot included.
+        dropped: Bytes of output beyond ``max_output`` that were read and not kept.
+    """
+
+    alias: str
+    command: str
+    stdout: str | bytes
+    stderr: str | bytes
+    exit_status: int | None
+    exit_signal: str | None = None
+    duration: float = 0.0
+    dropped: int = 0
+
+    @property
+    def exit_code(self) -> int | None:
+        """``exit_status`` under the name that shells and sshpool's REST API give it."""
+        return self.exit_status
+
+    @property
+    def ok(self) -> bool:
+        """Whether it ended with status 0."""
+        return self.exit_status == 0
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class RunOutcome:
+    """One session's part of a fan-out: a result or an error, never both and never neither.
+
+    Attributes:
+        alias: The session.
+        result: What the command came to, whatever its exit status; None where it could not be run.
+        error: Why it could not; None where it ran.
+    """
+
+    alias: str
+    result: CommandResult | None = None
+    error: MooringError | None = None
+
+    @property
+    def ok(self) -> bool:
+        """Whether the command ran and ended with status 0."""
+        return self.result is not None and self.result.ok
