@@ -1,0 +1,1 @@
+"""The tests: a mirror of ``src``, beside what is true of the whole tree."""
