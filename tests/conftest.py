@@ -5,6 +5,7 @@ from __future__ import annotations
 import logging
 
 import pytest
+from hypothesis import settings
 
 pytest_plugins = ["pytester", "tests.leaks"]
 
@@ -16,5 +17,7 @@ def anyio_backend() -> str:
 
 
 def pytest_configure() -> None:
-    """AsyncSSH prints every command line at INFO."""
+    """Set what every test relies on: AsyncSSH prints command lines at INFO, and no test depends on the clock."""
+    settings.register_profile("untimed", deadline=None)
+    settings.load_profile("untimed")
     logging.getLogger("asyncssh").setLevel(logging.WARNING)
