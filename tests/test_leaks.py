@@ -9,6 +9,9 @@ import pytest
 LEAKY = """
 import asyncio, os, threading
 import pytest
+import tests.leaks
+
+tests.leaks.GRACE = 0.1
 
 kept = []
 
