@@ -7,7 +7,7 @@ import logging
 import pytest
 from hypothesis import settings
 
-pytest_plugins = ["pytester", "tests.leaks"]
+pytest_plugins = ["pytester", "tests.leaks", "tests.peers.fixtures"]
 
 
 @pytest.fixture(scope="session")
