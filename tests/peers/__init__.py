@@ -1,0 +1,1 @@
+"""Real peers, started as ordinary processes, and the fixtures that hand them to tests."""
