@@ -36,7 +36,7 @@
 
 Each class has a ``code`` (kebab-case, stable, for machines), says whether the same call may succeed later
 without anybody acting (``retryable``), and each error may carry a ``hint`` that names the next action.
-No message, attribute or hint ever holds a secret.
+No message, attribute or hint ever holds a secret. All of them can be pickled and copied, attributes included.
 """
 
 from __future__ import annotations
@@ -100,6 +100,17 @@ class MooringError(Exception):
     def __str__(self) -> str:
         """The message, and the hint in parentheses."""
         return f"{self.message} ({self.hint})" if self.hint else self.message
+
+    def __reduce__(self) -> tuple[object, ...]:
+        """Pickled as it is: the default would call the class with the message alone, which some do not take."""
+        return _restore, (type(self), self.args, self.__dict__)
+
+
+def _restore(cls: type[MooringError], args: tuple[object, ...], state: dict[str, object]) -> MooringError:
+    error = cls.__new__(cls)
+    error.args = args
+    error.__dict__.update(state)
+    return error
 
 
 class InvalidInput(MooringError, ValueError):

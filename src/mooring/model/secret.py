@@ -5,6 +5,8 @@ from __future__ import annotations
 import hmac
 from typing import NoReturn
 
+from .errors import InvalidInput
+
 __all__ = ["MASK", "Secret"]
 
 MASK = "********"
@@ -18,12 +20,19 @@ class Secret:
 
     Args:
         value: The secret itself; another Secret is taken as it is.
+
+    Raises:
+        InvalidInput: It is no text, or one that UTF-8 cannot write.
     """
 
     __slots__ = ("_value",)
 
     def __init__(self, value: str | Secret) -> None:
-        self._value: str = value._value if isinstance(value, Secret) else value
+        text: object = value.reveal() if isinstance(value, Secret) else value
+        # A lone surrogate would come out later as a UnicodeEncodeError, whose repr shows the whole text.
+        if not isinstance(text, str) or any("\ud800" <= char <= "\udfff" for char in text):
+            raise InvalidInput("a secret must be a text that UTF-8 can write")
+        self._value = text
 
     def reveal(self) -> str:
         """The secret itself. Keep it in no attribute, message or log."""
@@ -53,8 +62,7 @@ class Secret:
 
     def __reduce__(self) -> NoReturn:
         """Refused: a pickle would write the secret out."""
-        msg = "a Secret cannot be pickled or copied: pass a reference such as password_from=env:NAME instead"
-        raise TypeError(msg)
+        raise TypeError("a Secret cannot be pickled: pass a reference such as password_from=env:NAME instead")
 
     def __copy__(self) -> Secret:
         """Itself: it never changes."""

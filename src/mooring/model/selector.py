@@ -5,7 +5,7 @@ from __future__ import annotations
 import fnmatch
 import re
 from dataclasses import dataclass
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, Final
 
 from .errors import InvalidSelector
 
@@ -14,11 +14,20 @@ if TYPE_CHECKING:
 
 __all__ = ["ALIAS", "LABEL", "Selector"]
 
-ALIAS = re.compile(r"[A-Za-z0-9][A-Za-z0-9._-]*")
-LABEL = re.compile(r"[A-Za-z0-9._/-]+:[A-Za-z0-9._/-]+")
+ALIAS: Final = re.compile(r"[A-Za-z0-9][A-Za-z0-9._-]*")
+LABEL: Final = re.compile(r"[A-Za-z0-9._/-]+:(?!//)[A-Za-z0-9._/-]+")
 
-_TERM = re.compile(r"[A-Za-z0-9._/:*?\[\]!-]+")
-_MAX_FILE_DEPTH = 8
+_CLASS: Final = r"\[!?[A-Za-z0-9._/-]+\]"
+_ALIAS_GLOB: Final = re.compile(rf"(?=[^*?\[]*[*?\[])(?:[A-Za-z0-9._*?-]|{_CLASS})+")
+_LABEL_GLOB: Final = re.compile(rf"(?:[A-Za-z0-9._/*?-]|{_CLASS})+:(?!//)(?:[A-Za-z0-9._/*?-]|{_CLASS})+")
+_FORMS: Final = (ALIAS, _ALIAS_GLOB, _LABEL_GLOB)
+_TERM: Final = re.compile(r"[^,\r\n]+")
+_COMMENT: Final = re.compile(r"#[^\r\n]*")
+_MAX_FILE_DEPTH: Final = 8
+
+_SYNTAX: Final = "write an alias, edge*, site:ams, all, !excluded or @file, with commas between"
+_DSN: Final = "a DSN starts a session; a selector names it by the alias before '://'"
+_NOT_A_FILE: Final = "write the ! before each term in the file"
 
 
 @dataclass(frozen=True, slots=True)
@@ -26,7 +35,7 @@ class Selector:
     """A parsed selector: all that an include term matches, less all that an exclude term matches.
 
     With exclude terms alone, everything else is meant. A term with a colon is a label, any other an alias;
-    both may be globs (``*``, ``?``, ``[a-z]``), and case counts.
+    both may be globs (``*``, ``?``, ``[a-z]``, ``[!a-z]``), and case counts.
 
     Attributes:
         text: The selector as written.
@@ -43,28 +52,25 @@ class Selector:
         """Parse a selector.
 
         Args:
-            text: Terms with commas between; a Selector is returned as it is.
-            read: Gives a file's text for ``@file`` (a term a line or several with commas, ``#`` starts a
-                comment). The default refuses ``@file``, since not every caller may read our files.
+            text: Terms with commas or line ends between; a Selector is returned as it is.
+            read: Gives a file's text for ``@file``, which holds terms likewise, ``#`` starting a comment, and
+                may name other files as ``read`` finds them. The default refuses ``@file``, since not every
+                caller may read our files.
 
         Raises:
-            InvalidSelector: It is empty, a term has a character that no alias or label has, or a file
-                cannot be read.
+            InvalidSelector: It is empty, a term is none, or a file cannot be read. The message says where, and
+                does not repeat a term, which may be a DSN with a password in it.
         """
         if isinstance(text, Selector):
             return text
         include: list[str] = []
         exclude: list[str] = []
-        for term in _terms(text, read, 0):
+        for term in _terms(_checked(text), "the selector", read, 0):
             negated = term.startswith("!")
             pattern = term[1:] if negated else term
-            if not _TERM.fullmatch(pattern) or pattern.startswith("!"):
-                msg = f"{term!r} in selector {text!r} is neither an alias, a glob nor a label"
-                raise InvalidSelector(msg, hint="write an alias, edge*, site:ams, all, !excluded or @file")
             (exclude if negated else include).append("*" if pattern == "all" else pattern)
         if not include and not exclude:
-            msg = f"selector {text!r} names nothing"
-            raise InvalidSelector(msg, hint="write all to mean every session")
+            raise InvalidSelector("the selector names nothing", hint="write all to mean every session")
         return cls(text, tuple(include) or ("*",), tuple(exclude))
 
     def matches(self, alias: str, labels: Collection[str] = ()) -> bool:
@@ -83,35 +89,71 @@ class Selector:
 
 def _any(patterns: tuple[str, ...], alias: str, labels: Collection[str]) -> bool:
     return any(
-        pattern == "*"
-        or (
-            any(fnmatch.fnmatchcase(label, pattern) for label in labels)
-            if ":" in pattern
-            else fnmatch.fnmatchcase(alias, pattern)
-        )
+        any(fnmatch.fnmatchcase(label, pattern) for label in labels)
+        if ":" in pattern
+        else fnmatch.fnmatchcase(alias, pattern)
         for pattern in patterns
     )
 
 
-def _terms(text: str, read: Callable[[str], str] | None, depth: int) -> Iterator[str]:
-    for line in text.splitlines():
-        for raw in line.partition("#")[0].split(","):
-            term = raw.strip()
-            if term.startswith("@"):
-                yield from _terms(_read(term[1:], read, depth), read, depth + 1)
-            elif term:
-                yield term
+def _checked(text: object) -> str:
+    if not isinstance(text, str):
+        raise InvalidSelector(f"a selector is a text, not {type(text).__name__}", hint=_SYNTAX)
+    return text
 
 
-def _read(name: str, read: Callable[[str], str] | None, depth: int) -> str:
+def _terms(text: str, what: str, read: Callable[[str], str] | None, depth: int) -> Iterator[str]:
+    """The terms of a selector or, at a depth of more than 0, of a file; each well formed."""
+    for match in _TERM.finditer(text):
+        term = match[0].strip(" \t")
+        place = f"{what} at {_where(text, match)}"
+        if term.startswith("@"):
+            yield from _file_terms(term[1:], place, read, depth)
+        elif any(form.fullmatch(term.removeprefix("!")) for form in _FORMS):
+            yield term
+        elif term:
+            raise InvalidSelector(f"{place} has no alias, glob or label", hint=_hint(term))
+
+
+def _where(text: str, match: re.Match[str]) -> str:
+    """The place of a term's first character."""
+    before = text[: match.end() - len(match[0].lstrip(" \t"))]
+    lines = re.split(r"\r\n|\r|\n", before)
+    line = f"line {len(lines)}, " if len(lines) > 1 else ""
+    return f"{line}character {len(lines[-1]) + 1}"
+
+
+def _hint(term: str) -> str:
+    if "://" in term:
+        return _DSN
+    return _NOT_A_FILE if term.startswith("!@") else _SYNTAX
+
+
+def _file_terms(name: str, place: str, read: Callable[[str], str] | None, depth: int) -> Iterator[str]:
     if read is None:
-        msg = f"'@{name}' names a file, and files may not be read here"
-        raise InvalidSelector(msg, hint="write the aliases themselves")
+        raise InvalidSelector(
+            f"{place} names a file, and files may not be read here", hint="write the terms themselves"
+        )
+    if not name:
+        raise InvalidSelector(f"{place} has an '@' without a file name", hint=_SYNTAX)
     if depth >= _MAX_FILE_DEPTH:
-        msg = f"'@{name}' is nested more than {_MAX_FILE_DEPTH} files deep"
-        raise InvalidSelector(msg, hint="look for a file that names itself")
+        raise InvalidSelector(
+            f"{place} names a file more than {_MAX_FILE_DEPTH} files deep", hint="look for a file that names itself"
+        )
+    text, wrong = _read(name, read)
+    if wrong:
+        raise InvalidSelector(f"{place} names a file that cannot be read: {wrong}")
+    yield from _terms(_COMMENT.sub("", text), f"the file {name!r}", read, depth + 1)
+
+
+def _read(name: str, read: Callable[[str], str]) -> tuple[str, str | None]:
+    """The file's text, or what is wrong with it."""
     try:
-        return read(name)
-    except (OSError, UnicodeDecodeError) as error:
-        msg = f"'@{name}' cannot be read: {error}"
-        raise InvalidSelector(msg) from error
+        # A file made on Windows may begin with a byte order mark.
+        return read(name).removeprefix("\ufeff"), None
+    except OSError as error:
+        return "", error.strerror or type(error).__name__
+    except UnicodeDecodeError:
+        return "", "it is not UTF-8"
+    except ValueError:
+        return "", "its name cannot be one"

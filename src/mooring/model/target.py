@@ -4,33 +4,32 @@ from __future__ import annotations
 
 import difflib
 import re
-from dataclasses import dataclass, fields, replace
+from dataclasses import dataclass, replace
 from typing import TYPE_CHECKING, Any, Final
-from urllib.parse import quote, unquote_to_bytes
+from urllib.parse import quote, unquote
 
 from .errors import InvalidTarget
-from .options import OPTIONS, Rate
+from .options import OPTIONS, PLACES, Rate
 from .secret import MASK, Secret
-from .selector import ALIAS
 
 if TYPE_CHECKING:
-    from collections.abc import Iterator, Mapping
+    from collections.abc import Callable, Iterable, Iterator, Mapping
 
 __all__ = ["Target"]
 
-_HOST = re.compile(r"[A-Za-z0-9_](?:[A-Za-z0-9._-]*[A-Za-z0-9_])?\.?")
-_IPV6 = re.compile(r"[0-9A-Fa-f:.]*:[0-9A-Fa-f:.]*(?:%[A-Za-z0-9_.-]+)?")
-_RESERVED_ALIASES: Final = frozenset({"all"})
 _MAX_LENGTH: Final = 16_384
-_MAX_PORT: Final = 65_535
 _REPEATABLE: Final = frozenset({"label", "jump", "identity"})
-_ALIAS_FORM: Final = "an alias has letters, digits, '.', '_' and '-', a letter or digit first"
+_FIELDS: Final[Mapping[str, Callable[[object], object]]] = {**PLACES, **OPTIONS}
 _ESCAPE: Final = "in a user name or password write / ? # @ : % as %2F %3F %23 %40 %3A %25"
+_IPV6_FORM: Final = "an IPv6 address stands in brackets, as in [2001:db8::1]:22"
+_HOST_FORM: Final = f"write a name in other letters in its xn-- form; {_IPV6_FORM}; {_ESCAPE}"
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Target:
     """One peer and how to reach it. What is None here comes from ssh_config, and then from the defaults.
+
+    ``parse`` and ``with_options`` check what they are given; the constructor takes fields as they are.
 
     Attributes:
         alias: The session's name.
@@ -39,8 +38,9 @@ class Target:
         password: Inline password; ``password_from`` keeps it out of files and process lists.
         port: TCP port.
         label: ``key:value`` labels for selectors.
-        jump: Hops on the way, nearest first; each an alias, ssh_config host or ``[user@]host[:port]``.
-        identity: Private key files.
+        jump: Hops on the way, nearest first; each an alias, ssh_config host or ``[user@]host[:port]``. Empty
+            (``none`` in a text) where ssh_config's are not wanted.
+        identity: Private key files; empty (``none``) likewise.
         password_from: Where the password is: ``env:NAME``, ``file:PATH`` or ``keyring:SERVICE``.
         known_hosts: The file of trusted host keys.
         host_key: ``verify``, ``accept-new``, ``off``, or the one key (or its ``SHA256:`` fingerprint) to accept.
@@ -72,9 +72,9 @@ class Target:
     def parse(cls, text: str | Target, **keywords: Any) -> Target:
         """Parse ``alias://[user[:password]@]host[:port][?option=value&...]`` or ``[user@]host[:port]``.
 
-        User, password and option values are percent-decoded. An IPv6 address stands in brackets. Without
-        ``alias://`` the host, made fit, is its own alias. Messages never repeat what stands between ``://``
-        and the options, since a password may be there.
+        User, password and option values are percent-decoded. An empty password is none. An IPv6 address stands in
+        brackets. Without ``alias://`` the host, made fit, is its own alias. Messages never repeat any of the text,
+        since a password may be anywhere in a malformed one.
 
         Args:
             text: The text; a Target is taken as it is.
@@ -87,14 +87,14 @@ class Target:
         return target.with_options(**keywords) if keywords else target
 
     def with_options(self, **keywords: Any) -> Target:
-        """A copy with other fields; each may be given as text, as in a DSN. None leaves a field as it was.
+        """A copy with other fields; each may be given as text, as in a DSN, but without percent signs.
+
+        None leaves a field as it was; an empty password takes the password away.
 
         Raises:
             InvalidTarget: A name is no field of a target, or a value does not fit it.
         """
-        changed: dict[str, Any] = {
-            name: _keyword(name, value) for name, value in keywords.items() if value is not None
-        }
+        changed: dict[str, Any] = {name: _keyword(name, value) for name, value in keywords.items() if value is not None}
         return replace(self, **changed) if changed else self
 
     def dsn(self, *, reveal: bool = False) -> str:
@@ -116,7 +116,7 @@ class Target:
         for name in OPTIONS:
             value = getattr(self, name)
             if isinstance(value, tuple):
-                yield from ((name, part) for part in value)
+                yield from ((name, part) for part in value or (("none",) if name != "label" else ()))
             elif isinstance(value, bool):
                 yield name, "yes" if value else "no"
             elif isinstance(value, float):
@@ -133,21 +133,18 @@ class Target:
         return f"Target.parse({self.dsn()!r})"
 
 
-_FIELDS: Final = tuple(field.name for field in fields(Target))
-
-
-def _parse(text: str) -> dict[str, Any]:
+def _parse(text: object) -> dict[str, Any]:
     """The fields that a DSN or a shorter form names."""
     if not isinstance(text, str):
-        msg = f"a target is a text, not {type(text).__name__}"
-        raise InvalidTarget(msg)
+        raise InvalidTarget(f"a target is a text, not {type(text).__name__}")
     if len(text) > _MAX_LENGTH:
-        msg = f"the target is {len(text)} characters long; {_MAX_LENGTH} are allowed"
-        raise InvalidTarget(msg)
+        raise InvalidTarget(f"the target is {len(text)} characters long; {_MAX_LENGTH} are allowed")
     for position, char in enumerate(text, 1):
-        if char.isspace() or not char.isprintable():
-            msg = f"the target has a space or control character at character {position}"
-            raise InvalidTarget(msg, hint="write it as %20 or the like")
+        if char == " " or not char.isprintable():
+            raise InvalidTarget(
+                f"the target has a space or control character at character {position}",
+                hint="write a space as %20 in a user name, password or option",
+            )
     alias, separator, rest = text.partition("://")
     if not separator:
         alias, rest = "", text
@@ -155,145 +152,130 @@ def _parse(text: str) -> dict[str, Any]:
     authority = re.split(r"[/?#]", rest, maxsplit=1)[0]
     tail = rest[len(authority) :]
     found = _parse_authority(authority, start)
-    if separator and not ALIAS.fullmatch(alias):
-        msg = f"the target has no well-formed alias in the {len(alias)} characters before '://'"
-        raise InvalidTarget(msg, hint=_ALIAS_FORM)
-    found["alias"] = _check_alias(alias) if separator else _alias_of(found["host"])
-    if tail and tail[0] != "?" and tail != "/":
-        msg = f"the target has {tail[0]!r} at character {start + len(authority) + 1}, after the host"
-        raise InvalidTarget(msg, hint=_ESCAPE)
-    found.update(_parse_query(tail[1:], start + len(authority) + 1))
+    if separator:
+        found["alias"] = _check("alias", alias, "the alias before '://'")
+    else:
+        made = re.sub(r"[^A-Za-z0-9._-]", "-", found["host"]).lstrip("._-")
+        found["alias"] = _check("alias", made, "the alias made from the host", hint="write alias://host")
+    start += len(authority)
+    if tail not in {"", "/"} and not tail.startswith("?"):
+        raise InvalidTarget(
+            f"the target has {tail[0]!r} at character {start + 1}, after the host",
+            hint=f"options follow the host as ?name=value&name=value; {_ESCAPE}",
+        )
+    found.update(_parse_query(tail[1:], start + 2))
     return found
 
 
 def _parse_authority(authority: str, start: int) -> dict[str, Any]:
+    """User, password, host and port; ``start`` is how many characters stand before."""
     userinfo, at, hostport = authority.rpartition("@")
     found: dict[str, Any] = {}
-    if at:
-        if "@" in userinfo:
-            msg = f"the target has a second '@' at character {start + userinfo.index('@') + 1}"
-            raise InvalidTarget(msg, hint=_ESCAPE)
-        user, colon, password = userinfo.partition(":")
-        if user:
-            found["username"] = _decode(user, "the user name", start)
-        if colon and password:
-            found["password"] = Secret(_decode(password, "the password", start + len(user) + 1))
-    place = start + len(userinfo) + len(at)
-    host, port = _split_port(hostport, place)
-    found["host"] = host
-    if port is not None:
-        found["port"] = _check_port(port, place + len(hostport) - len(port) + 1)
+    if "@" in userinfo:
+        raise InvalidTarget(
+            f"the target has a second '@' after the one at character {start + userinfo.index('@') + 1}", hint=_ESCAPE
+        )
+    user, _, password = userinfo.partition(":")
+    if at and not user and not password:
+        raise InvalidTarget(
+            f"the target has no user name before the '@' at character {start + len(userinfo) + 1}",
+            hint="leave the '@' out to take the user from ssh_config or the system",
+        )
+    if user:
+        found["username"] = _decoded("username", user, "the user name", start + 1)
+    if password == MASK:
+        raise InvalidTarget(
+            f"the password at character {start + len(user) + 2} is the mask that stands for one",
+            hint="write the password itself, or leave it out",
+        )
+    if password:
+        found["password"] = _decoded("password", password, "the password", start + len(user) + 2)
+    return found | _parse_host(hostport, start + len(userinfo) + len(at) + 1)
+
+
+def _parse_host(hostport: str, position: int) -> dict[str, Any]:
+    """Host and port; ``position`` is that of the first character."""
+    if not hostport:
+        raise InvalidTarget(
+            f"the target has no host at character {position}",
+            hint=f"write alias://user@host:port or user@host; {_ESCAPE}",
+        )
+    if hostport.startswith("["):
+        host, bracket, port = hostport[1:].partition("]")
+        if not bracket or ":" not in host or (port and not port.startswith(":")):
+            raise InvalidTarget(f"no IPv6 address in brackets at character {position}", hint=_IPV6_FORM)
+        found = {"host": _check("host", host, f"the address in brackets at character {position}", hint=_IPV6_FORM)}
+    else:
+        host, colon, port = hostport.partition(":")
+        port = colon + port
+        if ":" in port[1:]:
+            second = position + len(host) + 1 + port[1:].index(":")
+            raise InvalidTarget(
+                f"the target has a second ':' after its host at character {second}", hint=f"{_IPV6_FORM}; {_ESCAPE}"
+            )
+        found = {"host": _check("host", host, f"the host at character {position}", hint=_HOST_FORM)}
+    if port:
+        place = position + len(hostport) - len(port) + 1
+        found["port"] = _check("port", port[1:], f"the port at character {place}", hint=_ESCAPE)
     return found
 
 
-def _split_port(hostport: str, place: int) -> tuple[str, str | None]:
-    """Host and port text; ``place`` is how many characters stand before."""
-    if hostport.startswith("["):
-        host, bracket, rest = hostport[1:].partition("]")
-        if not bracket or not _IPV6.fullmatch(host) or (rest and not rest.startswith(":")):
-            msg = f"no IPv6 address in brackets at character {place + 1}"
-            raise InvalidTarget(msg, hint="write [2001:db8::1]:22")
-        return host, rest[1:] if rest else None
-    host, colon, port = hostport.partition(":")
-    if ":" in port:
-        msg = f"the target has a second ':' in its host at character {place + len(host) + 2 + port.index(':')}"
-        raise InvalidTarget(msg, hint=f"an IPv6 address stands in brackets, [2001:db8::1]:22; {_ESCAPE}")
-    if not host:
-        msg = f"the target has no host at character {place + 1}"
-        raise InvalidTarget(msg, hint="write alias://user@host:port or user@host")
-    if not _HOST.fullmatch(host):
-        msg = f"no host name or address at character {place + 1}"
-        raise InvalidTarget(msg, hint="letters, digits, '.', '-' and '_' make a host name; " + _ESCAPE)
-    return host, port if colon else None
-
-
-def _parse_query(query: str, start: int) -> dict[str, Any]:
+def _parse_query(query: str, position: int) -> dict[str, Any]:
+    """The options; ``position`` is that of the first one's first character."""
     found: dict[str, Any] = {}
-    position = start + 1
     for part in query.split("&") if query else ():
-        raw_name, equals, raw_value = part.partition("=")
-        name = raw_name.replace("-", "_")
+        written, equals, raw = part.partition("=")
+        name = written.replace("-", "_")
         if name not in OPTIONS:
-            msg = f"unknown option at character {position}"
-            raise InvalidTarget(msg, hint=_options_like(raw_name))
+            kind = "unknown" if part else "empty"
+            hint = _ESCAPE if "@" in query else _names_like(name, OPTIONS)
+            raise InvalidTarget(f"{kind} option at character {position}", hint=hint)
         if not equals:
-            msg = f"option {name!r} at character {position} has no value"
-            raise InvalidTarget(msg, hint=f"write {name}=...")
-        value: object = _decode(raw_value, f"option {name!r}", position + len(name))
-        if name in found and name not in _REPEATABLE:
-            msg = f"option {name!r} stands twice, again at character {position}"
-            raise InvalidTarget(msg, hint="leave one of them")
-        checked = _check_option(name, value, f" at character {position}")
-        found[name] = found[name] + checked if name in found else checked
+            raise InvalidTarget(f"option {name!r} at character {position} has no value", hint=f"write {name}=...")
+        value = _decoded(name, raw, f"option {name!r}", position + len(name) + 1)
+        if name in found:
+            if name not in _REPEATABLE or not (value and found[name]):
+                raise InvalidTarget(
+                    f"option {name!r} at character {position} stands there twice", hint="leave one of them out"
+                )
+            value = _check(name, found[name] + value, f"option {name!r}")
+        found[name] = value
         position += len(part) + 1
     return found
 
 
-def _decode(text: str, what: str, start: int) -> str:
+def _decoded(name: str, text: str, what: str, position: int) -> Any:  # noqa: ANN401
+    """A field's value from its percent-encoded text; ``position`` is that of the text's first character."""
     bad = re.search(r"%(?![0-9A-Fa-f]{2})", text)
     if bad:
-        msg = f"{what} has a '%' without two hexadecimal digits at character {start + bad.start() + 1}"
-        raise InvalidTarget(msg, hint="write a percent sign as %25")
+        raise InvalidTarget(
+            f"{what} has a '%' without two hexadecimal digits at character {position + bad.start()}",
+            hint="write a percent sign as %25",
+        )
+    # No exception here: that of a strict decoder would carry the password.
+    value = unquote(text, errors="surrogateescape")
+    if any("\ud800" <= char <= "\udfff" for char in value):
+        raise InvalidTarget(f"{what} at character {position} is not UTF-8 after percent-decoding")
+    return _check(name, value, f"{what} at character {position}")
+
+
+def _check(name: str, value: object, what: str, *, hint: str | None = None) -> Any:  # noqa: ANN401
+    """The value as it is kept."""
     try:
-        return unquote_to_bytes(text).decode()
-    except UnicodeDecodeError:
-        msg = f"{what} is not UTF-8 after percent-decoding, from character {start + 1}"
-        raise InvalidTarget(msg) from None
-
-
-def _check_alias(alias: object) -> str:
-    if not isinstance(alias, str) or not ALIAS.fullmatch(alias):
-        msg = f"{alias!r} is no alias"
-        raise InvalidTarget(msg, hint=_ALIAS_FORM)
-    if alias in _RESERVED_ALIASES:
-        msg = f"{alias!r} cannot be an alias, since a selector means every session by it"
-        raise InvalidTarget(msg)
-    return alias
-
-
-def _alias_of(host: str) -> str:
-    return _check_alias(re.sub(r"[^A-Za-z0-9._-]", "-", host).lstrip("._-"))
-
-
-def _check_port(port: object, position: int | None = None) -> int:
-    if isinstance(port, str) and port.isascii() and port.isdigit():
-        port = int(port)
-    if isinstance(port, bool) or not isinstance(port, int) or not 0 < port <= _MAX_PORT:
-        where = f" at character {position}" if position else ""
-        msg = f"the port{where} is not a number from 1 to {_MAX_PORT}"
-        raise InvalidTarget(msg, hint=_ESCAPE if position else None)
-    return port
-
-
-def _check_option(name: str, value: object, where: str = "") -> Any:
-    try:
-        return OPTIONS[name](value)
+        return _FIELDS[name](value)
     except ValueError as error:
-        msg = f"option {name!r}{where} {error}"
-        raise InvalidTarget(msg) from None
+        words = str(error)
+    raise InvalidTarget(f"{what} {words}", hint=hint)
 
 
 def _keyword(name: str, value: object) -> object:
     """A keyword's value, checked as the DSN's text would be."""
-    if name in OPTIONS:
-        return _check_option(name, value)
-    if name == "password" and isinstance(value, (str, Secret)):
-        return Secret(value)
-    if name == "port":
-        return _check_port(value)
-    if name == "alias":
-        return _check_alias(value)
-    if name == "host" and isinstance(value, str) and (_HOST.fullmatch(value) or _IPV6.fullmatch(value)):
-        return value
-    if name == "username" and isinstance(value, str) and value and value.isprintable():
-        return value
-    if name in _FIELDS:
-        msg = f"keyword {name!r} of a target does not take this {type(value).__name__}"
-        raise InvalidTarget(msg)
-    msg = f"unknown keyword {name!r}"
-    raise InvalidTarget(msg, hint=_options_like(name))
+    if name not in _FIELDS:
+        raise InvalidTarget(f"unknown keyword {name!r}", hint=_names_like(name, _FIELDS))
+    return _check(name, value, f"keyword {name!r}")
 
 
-def _options_like(name: str, known: Mapping[str, object] = OPTIONS) -> str:
-    close = difflib.get_close_matches(name, known, n=1)
-    return (f"did you mean {close[0]}? " if close else "") + "the options are " + ", ".join(known)
+def _names_like(name: str, known: Iterable[str]) -> str:
+    names = list(known)
+    close = difflib.get_close_matches(name, names, n=1)
+    return (f"did you mean {close[0]}? " if close else "") + "there are " + ", ".join(names)
