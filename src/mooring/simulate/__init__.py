@@ -5,6 +5,7 @@ Shipped with the package: the demonstration, the tests and the benchmarks stand 
 
 from __future__ import annotations
 
+from .hosts import SimulatedHost, SimulatedHosts
 from .link import FaultyLink
 
-__all__ = ["FaultyLink"]
+__all__ = ["FaultyLink", "SimulatedHost", "SimulatedHosts"]
