@@ -1,0 +1,105 @@
+"""Events to whoever listens: bounded, and what a slow reader missed is counted."""
+
+from __future__ import annotations
+
+import asyncio
+import time
+from collections import deque
+from typing import TYPE_CHECKING, Final, Self
+
+from ..model.event import Event, EventKind
+
+if TYPE_CHECKING:
+    from types import TracebackType
+
+__all__ = ["BACKLOG", "EventHub", "EventStream"]
+
+BACKLOG: Final = 10_000
+"""Events kept for a reader: a fleet of thousands cut at once makes two or three each."""
+
+
+class EventStream:
+    """The events from now on: ``async for event in stream``.
+
+    A reader that falls more than ``backlog`` behind loses the oldest, and is told how many by a ``LOST`` event
+    in their place. Use it as a context manager, or call ``close()``.
+    """
+
+    def __init__(self, hub: EventHub, backlog: int) -> None:
+        self._hub = hub
+        self._queue: deque[Event] = deque()
+        self._backlog = backlog
+        self._lost = 0
+        self._some = asyncio.Event()
+        self._closed = False
+
+    def __aiter__(self) -> Self:
+        """Itself."""
+        return self
+
+    async def __anext__(self) -> Event:
+        """The next event. Cancelling is safe: none is lost. Ends when the stream or the pool is closed."""
+        while not self._queue:
+            if self._closed:
+                raise StopAsyncIteration
+            self._some.clear()
+            await self._some.wait()
+        if self._lost:
+            lost, self._lost = self._lost, 0
+            reason = f"{lost} events were dropped because the reader was slow"
+            return Event(kind=EventKind.LOST, alias="", at=time.time(), reason=reason, lost=lost)
+        return self._queue.popleft()
+
+    def put(self, event: Event) -> bool:
+        """Take an event; False when an older one had to go for it."""
+        full = len(self._queue) >= self._backlog
+        if full:
+            self._queue.popleft()
+            self._lost += 1
+        self._queue.append(event)
+        self._some.set()
+        return not full
+
+    def close(self) -> None:
+        """Listen no more; what is queued can still be read."""
+        self._closed = True
+        self._some.set()
+        self._hub.forget(self)
+
+    def __enter__(self) -> Self:
+        """Itself."""
+        return self
+
+    def __exit__(
+        self, kind: type[BaseException] | None, error: BaseException | None, trace: TracebackType | None
+    ) -> None:
+        """Listen no more."""
+        self.close()
+
+
+class EventHub:
+    """Gives every event to every stream."""
+
+    def __init__(self) -> None:
+        self._streams: set[EventStream] = set()
+        self.lost = 0
+
+    def listen(self, backlog: int = BACKLOG) -> EventStream:
+        """The events from this moment on."""
+        stream = EventStream(self, backlog)
+        self._streams.add(stream)
+        return stream
+
+    def emit(self, event: Event) -> None:
+        """Give an event out."""
+        for stream in self._streams:
+            self.lost += not stream.put(event)
+
+    def forget(self, stream: EventStream) -> None:
+        """Give it no more."""
+        self._streams.discard(stream)
+
+    def close(self) -> None:
+        """End every stream."""
+        for stream in tuple(self._streams):
+            stream.close()

@@ -1,0 +1,88 @@
+"""The queue before the handshakes: who may dial now."""
+
+from __future__ import annotations
+
+import asyncio
+import contextlib
+from collections import defaultdict, deque
+from typing import TYPE_CHECKING
+
+from .limits import HANDSHAKES, HANDSHAKES_PER_HOST, ConnectRate, HandshakeLimits
+
+if TYPE_CHECKING:
+    from collections.abc import AsyncIterator, Hashable
+
+    from ..model.options import Rate
+
+__all__ = ["Handshakes"]
+
+
+class Handshakes:
+    """Hands out turns to dial: first come, first served per daemon, daemons in turn."""
+
+    def __init__(self, total: int = HANDSHAKES, per_host: int = HANDSHAKES_PER_HOST) -> None:
+        self._limits = HandshakeLimits(total, per_host)
+        self._queues: dict[Hashable, deque[asyncio.Future[None]]] = {}
+        self._rates: defaultdict[Hashable, ConnectRate] = defaultdict(ConnectRate)
+
+    @property
+    def running(self) -> int:
+        """In flight."""
+        return self._limits.running
+
+    @property
+    def waiting(self) -> int:
+        """Queued."""
+        return sum(len(queue) for queue in self._queues.values())
+
+    @contextlib.asynccontextmanager
+    async def turn(self, daemon: Hashable, rate: Rate | None = None) -> AsyncIterator[None]:
+        """Wait for a turn, and hold it for the length of the block. Cancelling is safe.
+
+        The wait ends because every handshake before it has a deadline of its own.
+
+        Args:
+            daemon: What shares one server's limits.
+            rate: How often the device accepts connections; None for as often as we like.
+        """
+        if rate is not None:
+            now = asyncio.get_running_loop().time()
+            await asyncio.sleep(self._rates[daemon].reserve(rate, now) - now)
+        await self._take(daemon)
+        try:
+            yield
+        finally:
+            self._free(daemon)
+
+    async def _take(self, daemon: Hashable) -> None:
+        if daemon not in self._queues and self._limits.admits(daemon):
+            self._limits.take(daemon)
+            return
+        waiter: asyncio.Future[None] = asyncio.get_running_loop().create_future()
+        self._queues.setdefault(daemon, deque()).append(waiter)
+        try:
+            await waiter
+        except asyncio.CancelledError:
+            if waiter.done() and not waiter.cancelled():
+                self._free(daemon)
+            else:
+                self._forget(daemon, waiter)
+            raise
+
+    def _free(self, daemon: Hashable) -> None:
+        self._limits.free(daemon)
+        while not self._limits.full:
+            ready = next((waiting for waiting in self._queues if self._limits.admits(waiting)), None)
+            if ready is None:
+                return
+            queue = self._queues.pop(ready)
+            self._limits.take(ready)
+            queue.popleft().set_result(None)
+            if queue:
+                self._queues[ready] = queue
+
+    def _forget(self, daemon: Hashable, waiter: asyncio.Future[None]) -> None:
+        queue = self._queues[daemon]
+        queue.remove(waiter)
+        if not queue:
+            del self._queues[daemon]

@@ -1,0 +1,69 @@
+"""How many handshakes may run, and how often a device may be connected to. Pure: the clock is an argument."""
+
+from __future__ import annotations
+
+from collections import Counter, deque
+from typing import TYPE_CHECKING, Final
+
+if TYPE_CHECKING:
+    from collections.abc import Hashable
+
+    from ..model.options import Rate
+
+__all__ = ["HANDSHAKES", "HANDSHAKES_PER_HOST", "ConnectRate", "HandshakeLimits"]
+
+HANDSHAKES: Final = 64
+"""In flight at once: beyond it they only slow each other down until they time out."""
+
+HANDSHAKES_PER_HOST: Final = 8
+"""In flight at once to one daemon: OpenSSH begins to drop them at random at 10 (MaxStartups 10:30:100)."""
+
+
+class HandshakeLimits:
+    """Handshakes in flight, in total and per daemon."""
+
+    def __init__(self, total: int = HANDSHAKES, per_host: int = HANDSHAKES_PER_HOST) -> None:
+        self._total = total
+        self._per_host = per_host
+        self._running: Counter[Hashable] = Counter()
+        self.running = 0
+
+    @property
+    def full(self) -> bool:
+        """Whether no more may start, whoever it is to."""
+        return self.running >= self._total
+
+    def admits(self, daemon: Hashable) -> bool:
+        """Whether one more may start to this daemon."""
+        return not self.full and self._running[daemon] < self._per_host
+
+    def take(self, daemon: Hashable) -> None:
+        """One starts."""
+        self._running[daemon] += 1
+        self.running += 1
+
+    def free(self, daemon: Hashable) -> None:
+        """One ended, well or not."""
+        self._running[daemon] -= 1
+        self.running -= 1
+        if not self._running[daemon]:
+            del self._running[daemon]
+
+
+class ConnectRate:
+    """Connections in any span of time to one device: the times already given out."""
+
+    def __init__(self) -> None:
+        self._given: deque[float] = deque(maxlen=1024)
+
+    def reserve(self, rate: Rate, now: float) -> float:
+        """When the next connection may start; it is counted as starting then.
+
+        Args:
+            rate: What the device accepts.
+            now: Monotonic.
+        """
+        before = self._given[-rate.count] if len(self._given) >= rate.count else None
+        start = now if before is None else max(now, before + rate.per)
+        self._given.append(start)
+        return start

@@ -1,0 +1,124 @@
+"""One link as a session uses it: its gate, and the channels being opened on it."""
+
+from __future__ import annotations
+
+import asyncio
+from typing import TYPE_CHECKING, Any, Final, TypeVar
+
+from ..model.errors import ChannelRefused
+from ..transport.channel import SlotHolder, refused
+from ..transport.mapping import session_error
+from .gate import ChannelGate
+
+if TYPE_CHECKING:
+    from collections.abc import Callable, Coroutine
+
+    from ..model.errors import MooringError
+    from ..transport.link import Link
+    from .gate import Lease
+    from .slots import Kind
+
+__all__ = ["OPEN_TIMEOUT", "Attachment"]
+
+OPEN_TIMEOUT: Final = 30.0
+"""Seconds to wait for a slot and for the server to open the channel, where no shorter time is asked."""
+
+_Holder = TypeVar("_Holder", bound=SlotHolder)
+
+
+class Attachment:
+    """A link while it is a session's.
+
+    Call ``detach`` when the link is gone, then ``wait_settled``.
+
+    Args:
+        alias: The session's name.
+        link: The link.
+        channels: How many ``session`` channels to begin with.
+    """
+
+    def __init__(self, alias: str, link: Link, channels: int) -> None:
+        self.alias = alias
+        self.link = link
+        self.gate = ChannelGate(alias, channels)
+        self.now = asyncio.get_running_loop().time
+        self._openings: set[asyncio.Task[None]] = set()
+
+    async def open(
+        self,
+        kind: Kind,
+        what: str,
+        deadline: float,
+        make: Callable[[Callable[[], None]], _Holder],
+        start: Callable[[_Holder], Coroutine[Any, Any, None]],
+    ) -> _Holder:
+        """A channel with something started on it. A refused channel is queued again, since nothing ran.
+
+        Cancelling is safe: what was opened is closed again, and what was not started is not started.
+
+        Args:
+            kind: What the slot is for.
+            what: The command, for the names of slot holders.
+            deadline: When to give up, monotonic.
+            make: Makes the channel's session from the function that frees its slot.
+            start: Opens the channel for that session.
+
+        Raises:
+            ChannelLimit: No slot became free in time, or the server refused all the while.
+            ChannelRefused: The server refuses the command, or does not answer.
+            SessionLost: The connection was lost.
+        """
+        while True:
+            lease = self.gate.try_lease(kind, what) or await self.gate.lease(kind, what, deadline - self.now())
+            holder = make(lease.release)
+            task = asyncio.create_task(start(holder))
+            self._openings.add(task)
+            try:
+                async with asyncio.timeout_at(deadline):
+                    await asyncio.shield(task)
+            except BaseException as error:
+                if not task.done() or not isinstance(error, Exception):
+                    self._abandon(task, holder, lease)
+                if not isinstance(error, Exception):
+                    raise
+                pause = self._sorted(error, task, holder, lease)
+            else:
+                self._openings.discard(task)
+                lease.confirmed()
+                return holder
+            await self.gate.pause(min(pause, deadline - self.now()))
+            if self.now() >= deadline:
+                raise self.gate.limit_error(OPEN_TIMEOUT)
+
+    def _sorted(self, error: Exception, task: asyncio.Task[None], holder: SlotHolder, lease: Lease) -> float:
+        """Seconds to pause before the channel may be asked for again; any other failure is raised."""
+        if not task.done():
+            msg = f"{self.alias} did not answer the opening of a channel in time"
+            raise ChannelRefused(msg, hint="ping() tells whether it answers at all") from None
+        self._openings.discard(task)
+        if holder.channel_opened is None:
+            if refused(error) and not self.link.closed:
+                return lease.refused()
+            lease.release()
+        raise session_error(error, self.alias, lost=self.link.closed) from error
+
+    def _abandon(self, task: asyncio.Task[None], holder: SlotHolder, lease: Lease) -> None:
+        """Let an opening come to its end by itself, then close what it opened."""
+        holder.abandon()
+
+        def settle(task: asyncio.Task[None]) -> None:
+            self._openings.discard(task)
+            failed = task.cancelled() or task.exception() is not None
+            if failed and holder.channel_opened is None:
+                lease.release()
+
+        task.add_done_callback(settle)
+
+    def detach(self, error: MooringError) -> None:
+        """The link is gone: everybody who waits for a slot gets ``error``."""
+        self.gate.close(error)
+
+    async def wait_settled(self) -> None:
+        """Wait until no opening is under way: they all end with the link."""
+        if self._openings:
+            await asyncio.wait(tuple(self._openings))

@@ -1,0 +1,134 @@
+"""Which algorithms are offered, which were agreed on, and which of those are old."""
+
+from __future__ import annotations
+
+import fnmatch
+from typing import TYPE_CHECKING, Final
+
+from .private import DEFAULTS, KNOWN
+
+if TYPE_CHECKING:
+    from collections.abc import Mapping
+
+__all__ = ["LEGACY", "agreed", "offers", "old", "pick"]
+
+_CIPHERS: Final = ("aes128-gcm@openssh.com", "aes256-gcm@openssh.com")
+"""First, since in AsyncSSH they halve the CPU per packet against chacha20-poly1305; the other defaults stay."""
+
+LEGACY: Final[Mapping[str, str]] = {
+    "kex_algs": "diffie-hellman-group14-sha1,diffie-hellman-group-exchange-sha1,diffie-hellman-group1-sha1",
+    "encryption_algs": "aes256-cbc,aes192-cbc,aes128-cbc,3des-cbc",
+    "mac_algs": "hmac-sha1-etm@openssh.com,hmac-sha1,hmac-md5,hmac-sha1-96,hmac-md5-96",
+    "signature_algs": "ssh-rsa,ssh-dss",
+}
+"""What AsyncSSH can do and nobody should want: SHA-1 and MD5, CBC, 1024-bit groups. Offered last, and only
+where a target says ``legacy=yes``. AsyncSSH's own defaults still hold the SHA-1 ones: they are taken out."""
+
+_OLD: Final = frozenset(",".join(LEGACY.values()).split(","))
+
+
+def offers(*, legacy: bool, wanted: Mapping[str, str]) -> dict[str, list[str]]:
+    """The algorithms to offer, under AsyncSSH's keywords.
+
+    Args:
+        legacy: Whether the old ones are offered too, after the others.
+        wanted: Lists as ssh_config has them, under AsyncSSH's keywords. Who names an old algorithm there asks
+            for it, whatever ``legacy`` says.
+    """
+    return {
+        keyword: pick(wanted.get(keyword), _sound(keyword) + (names.split(",") if legacy else []), keyword)
+        for keyword, names in LEGACY.items()
+    }
+
+
+def pick(spec: str | None, usual: list[str], keyword: str) -> list[str]:
+    """Apply a list of ssh_config(5) to what is usually offered.
+
+    Args:
+        spec: Names and patterns with commas between; ``+`` before it adds them behind, ``-`` takes them out,
+            ``^`` puts them first, and nothing puts them in place of the rest. None changes nothing.
+        usual: What is offered without it.
+        keyword: AsyncSSH's keyword: of the names, those that AsyncSSH knows are taken, since a shorter list is
+            never a weaker one.
+    """
+    if not spec:
+        return usual
+    how, names = (spec[0], spec[1:]) if spec[0] in "+-^" else ("", spec)
+    patterns = [name.strip() for name in names.split(",")]
+    pool = usual if how == "-" else KNOWN[keyword]
+    chosen = [name for pattern in patterns for name in pool if fnmatch.fnmatchcase(name, pattern)]
+    match how:
+        case "+":
+            chosen = usual + chosen
+        case "-":
+            chosen = [name for name in usual if name not in chosen]
+        case "^":
+            chosen = chosen + usual
+        case _:
+            pass
+    return list(dict.fromkeys(chosen))
+
+
+def _sound(keyword: str) -> list[str]:
+    """AsyncSSH's defaults, less the old ones, the fast ciphers first."""
+    names = [name for name in DEFAULTS[keyword] if name not in _OLD]
+    return list(dict.fromkeys([*_CIPHERS, *names])) if keyword == "encryption_algs" else names
+
+
+def agreed(hash_prefix: bytes) -> dict[str, str]:
+    """What two sides agreed on, by the rule of RFC 4253 section 7.1 from their two KEXINITs.
+
+    AsyncSSH forgets the key exchange once it is done, but gives out what went into its hash.
+
+    Args:
+        hash_prefix: ``SSHConnection.get_hash_prefix()``: both version strings and both KEXINIT payloads.
+
+    Returns:
+        ``kex``, ``host_key``, ``cipher``, ``mac`` (empty for an AEAD cipher) and ``compression``, client to
+        server; empty where the bytes are not whole.
+    """
+    try:
+        _, _, client, server = _strings(hash_prefix)
+        mine, theirs = _name_lists(client), _name_lists(server)
+    except ValueError:
+        return {}
+    names = ("kex", "host_key", "cipher", "", "mac", "", "compression")
+    chosen = {
+        name: next((choice for choice in mine[index] if choice in theirs[index]), "")
+        for index, name in enumerate(names)
+        if name
+    }
+    if "gcm@" in chosen["cipher"] or "poly1305" in chosen["cipher"]:
+        chosen["mac"] = ""
+    return chosen
+
+
+def old(chosen: Mapping[str, str]) -> tuple[str, ...]:
+    """The old ones among what was agreed on."""
+    return tuple(sorted({name for name in chosen.values() if name in _OLD}))
+
+
+def _strings(data: bytes) -> list[bytes]:
+    strings = []
+    while data:
+        end = 4 + int.from_bytes(data[:4], "big")
+        if len(data) < end:
+            msg = "a string is cut off"
+            raise ValueError(msg)
+        strings.append(data[4:end])
+        data = data[end:]
+    return strings
+
+
+def _name_lists(kexinit: bytes) -> list[list[str]]:
+    """The ten name-lists of a KEXINIT: a type byte, a 16-byte cookie, the lists, a flag and a reserved word."""
+    rest = kexinit[17:]
+    lists = []
+    for _ in range(10):
+        end = 4 + int.from_bytes(rest[:4], "big")
+        if len(rest) < end:
+            msg = "a name-list is cut off"
+            raise ValueError(msg)
+        lists.append(rest[4:end].decode("ascii").split(","))
+        rest = rest[end:]
+    return lists

@@ -1,0 +1,176 @@
+"""Commands and processes on a link: one ``session`` channel each (RFC 4254 section 6)."""
+
+from __future__ import annotations
+
+import asyncio
+import io
+from typing import TYPE_CHECKING, Any, Final
+
+import asyncssh
+
+if TYPE_CHECKING:
+    from collections.abc import Callable, Mapping
+
+__all__ = ["ExecChannel", "HeldProcess", "SlotHolder", "open_exec", "open_process", "refused"]
+
+_ASKED_FOR_LATER: Final = frozenset(
+    {asyncssh.OPEN_CONNECT_FAILED, asyncssh.OPEN_RESOURCE_SHORTAGE, asyncssh.OPEN_ADMINISTRATIVELY_PROHIBITED}
+)
+
+
+def refused(error: BaseException) -> bool:
+    """Whether an error means that the peer refused the channel itself, so that nothing ran.
+
+    OpenSSH answers ``connect failed`` beyond MaxSessions, others a shortage or a prohibition; a refused
+    command or subsystem on an open channel has codes of AsyncSSH's own and is another matter.
+    """
+    return isinstance(error, asyncssh.ChannelOpenError) and error.code in _ASKED_FOR_LATER
+
+
+class SlotHolder(asyncssh.SSHClientSession[Any]):
+    """A channel's session that tells when its slot is free again, and can be given up at any moment.
+
+    Args:
+        on_close: Called once, when the peer has confirmed the close or the connection is gone.
+    """
+
+    def __init__(self, on_close: Callable[[], None]) -> None:
+        super().__init__()
+        self._on_close = on_close
+        self._abandoned = False
+        self.channel_opened: asyncssh.SSHClientChannel[Any] | None = None
+        """The channel once the peer has opened it; the command is asked for after that."""
+        self.ended: asyncio.Future[None] = asyncio.get_running_loop().create_future()
+        """Done when the channel is closed, whether by the peer or with the connection."""
+
+    def connection_made(self, chan: asyncssh.SSHClientChannel[Any]) -> None:
+        """The channel is open; the command has not been asked for yet, and is not if we were given up."""
+        super().connection_made(chan)
+        self.channel_opened = chan
+        if self._abandoned:
+            chan.close()
+
+    def connection_lost(self, exc: Exception | None) -> None:
+        """The channel is closed on both sides, or the connection is gone."""
+        super().connection_lost(exc)
+        if not self.ended.done():
+            self.ended.set_result(None)
+        self._on_close()
+
+    def send(self, signal: str) -> None:
+        """Ask the peer to send the command a signal, as far as there is a channel to ask on."""
+        if self.channel_opened is not None:
+            self.channel_opened.send_signal(signal)
+
+    def abandon(self) -> None:
+        """Close our side, now or as soon as there is one. The slot stays taken until the peer closes its own."""
+        self._abandoned = True
+        if self.channel_opened is not None:
+            self.channel_opened.close()
+
+
+class ExecChannel(SlotHolder):
+    """One command's channel, collecting bytes.
+
+    AsyncSSH's own process object does far more than ``run`` needs and costs 15 % of the CPU of a command.
+
+    Args:
+        on_close: As SlotHolder has it.
+        input: Its standard input, whole.
+        max_output: Bytes to keep of each stream; None keeps all.
+    """
+
+    def __init__(
+        self,
+        on_close: Callable[[], None],
+        input: bytes | None = None,  # noqa: A002 - as subprocess has it
+        max_output: int | None = None,
+    ) -> None:
+        super().__init__(on_close)
+        self._input = input
+        self._kept: dict[int | None, list[bytes]] = {None: [], asyncssh.EXTENDED_DATA_STDERR: []}
+        self._room: dict[int | None, int] | None = None if max_output is None else dict.fromkeys(self._kept, max_output)
+        self.exit_status: int | None = None
+        self.exit_signal: str | None = None
+        self.dropped = 0
+        self.complete = False
+        """Whether the peer said that all output was sent."""
+
+    def output(self) -> tuple[bytes, bytes]:
+        """What was kept of standard output and standard error."""
+        return b"".join(self._kept[None]), b"".join(self._kept[asyncssh.EXTENDED_DATA_STDERR])
+
+    def data_received(self, data: bytes, datatype: int | None) -> None:
+        """Keep output, as far as it is wanted."""
+        if self._room is not None:
+            room = self._room[datatype]
+            if len(data) > room:
+                self.dropped += len(data) - room
+                data = data[:room]
+            self._room[datatype] = room - len(data)
+        self._kept[datatype].append(data)
+
+    def session_started(self) -> None:
+        """The command was started: give it its input and end that; without an end ``cat`` would wait for ever."""
+        channel = self.channel_opened
+        if channel is not None and not channel.is_closing():
+            if self._input:
+                channel.write(self._input)
+            channel.write_eof()
+
+    def eof_received(self) -> bool:
+        """All output was sent. Our side was ended at the start."""
+        self.complete = True
+        return True
+
+    def exit_status_received(self, status: int) -> None:
+        """The command ended by itself."""
+        self.exit_status = status
+
+    def exit_signal_received(self, signal: str, core_dumped: bool, msg: str, lang: str) -> None:  # noqa: ARG002, FBT001 - AsyncSSH's
+        """A signal ended the command."""
+        self.exit_status = -1
+        self.exit_signal = signal
+
+
+async def open_exec(
+    connection: asyncssh.SSHClientConnection, session: ExecChannel, command: str, options: Mapping[str, Any]
+) -> None:
+    """Open a channel and start a command on it.
+
+    Do not cancel it: an open that nobody waits for any more would be confirmed and stay open for ever. Shield
+    it, and ``abandon`` the session.
+
+    Raises:
+        asyncssh.ChannelOpenError: The peer refused the channel (see ``refused``) or the command.
+    """
+    await connection.create_session(lambda: session, command, encoding=None, **options)
+
+
+class HeldProcess(SlotHolder, asyncssh.SSHClientProcess[Any]):  # type: ignore[misc] # the two name one channel type
+    """AsyncSSH's process object, its slot known."""
+
+
+async def open_process(
+    connection: asyncssh.SSHClientConnection,
+    process: HeldProcess,
+    args: tuple[Any, ...],
+    *,
+    input: str | bytes | None = None,  # noqa: A002 - AsyncSSH's name
+    stdin: Any = asyncssh.PIPE,
+    stdout: Any = asyncssh.PIPE,
+    stderr: Any = asyncssh.PIPE,
+    bufsize: int = io.DEFAULT_BUFFER_SIZE,
+    send_eof: bool = True,
+    recv_eof: bool = True,
+    **keywords: Any,
+) -> None:
+    """What ``SSHClientConnection.create_process`` does, for a process object of ours, with its keywords.
+
+    Do not cancel it (see ``open_exec``).
+    """
+    channel, _ = await connection.create_session(lambda: process, *args, **keywords)
+    if input:
+        channel.write(input)
+        channel.write_eof()
+    await process.redirect(None if input else stdin, stdout, stderr, bufsize, send_eof, recv_eof)

@@ -1,0 +1,96 @@
+"""Our side of AsyncSSH's client callbacks: trust, a caller's own client, and the end of the connection."""
+
+from __future__ import annotations
+
+import asyncio
+from typing import TYPE_CHECKING, Any
+
+import asyncssh
+
+if TYPE_CHECKING:
+    from .hostkeys import HostKeyCheck
+
+__all__ = ["Client"]
+
+
+class Client(asyncssh.SSHClient):
+    """The owner of one connection.
+
+    Host keys are decided by our check alone. All else is passed on to the caller's own client, if any.
+
+    Attributes:
+        lost: Done when the connection is gone, with AsyncSSH's reason or None.
+        connection: Set once TCP stands.
+    """
+
+    def __init__(self, check: HostKeyCheck, inner: asyncssh.SSHClient | None = None) -> None:
+        self._check = check
+        self._inner = inner or asyncssh.SSHClient()
+        self.lost: asyncio.Future[Exception | None] = asyncio.get_running_loop().create_future()
+        self.connection: asyncssh.SSHClientConnection | None = None
+
+    @property
+    def phase(self) -> str:
+        """How far the connection has come, for a message."""
+        if self.connection is None:
+            return "connecting"
+        return "in the handshake" if self.connection.get_server_host_key() is None else "in the login"
+
+    def connection_made(self, conn: asyncssh.SSHClientConnection) -> None:
+        """TCP stands."""
+        self.connection = conn
+        self._inner.connection_made(conn)
+
+    def connection_lost(self, exc: Exception | None) -> None:
+        """The connection is gone, for whatever reason."""
+        if not self.lost.done():
+            self.lost.set_result(exc)
+        self._inner.connection_lost(exc)
+
+    def validate_host_public_key(self, host: str, addr: str, port: int, key: asyncssh.SSHKey) -> bool:
+        """Decide on a key that is in no file."""
+        return self._check.validate_host_public_key(host, addr, port, key)
+
+    def validate_host_ca_key(self, host: str, addr: str, port: int, key: asyncssh.SSHKey) -> bool:
+        """Decide on an authority that is in no file."""
+        return self._check.validate_host_ca_key(host, addr, port, key)
+
+    def debug_msg_received(self, msg: str, lang: str, always_display: bool) -> None:  # noqa: FBT001 - AsyncSSH's
+        """Pass on a debug message."""
+        self._inner.debug_msg_received(msg, lang, always_display)
+
+    def auth_banner_received(self, msg: str, lang: str) -> None:
+        """Pass on the login banner."""
+        self._inner.auth_banner_received(msg, lang)
+
+    def auth_completed(self) -> None:
+        """Pass on that the login is done."""
+        self._inner.auth_completed()
+
+    def public_key_auth_requested(self) -> Any:
+        """Ask the caller's client for a further key."""
+        return self._inner.public_key_auth_requested()
+
+    def password_auth_requested(self) -> Any:
+        """Ask the caller's client for a password, where none was configured."""
+        return self._inner.password_auth_requested()
+
+    def password_change_requested(self, prompt: str, lang: str) -> Any:
+        """Ask the caller's client for another password."""
+        return self._inner.password_change_requested(prompt, lang)
+
+    def password_changed(self) -> None:
+        """Pass on that the password was changed."""
+        self._inner.password_changed()
+
+    def password_change_failed(self) -> None:
+        """Pass on that the password was not changed."""
+        self._inner.password_change_failed()
+
+    def kbdint_auth_requested(self) -> Any:
+        """Ask the caller's client for its methods; AsyncSSH answers with the password where it has none."""
+        return self._inner.kbdint_auth_requested()
+
+    def kbdint_challenge_received(self, name: str, instructions: str, lang: str, prompts: Any) -> Any:
+        """Ask the caller's client for the answers."""
+        return self._inner.kbdint_challenge_received(name, instructions, lang, prompts)

@@ -1,0 +1,207 @@
+"""Dialing: a route becomes a link, within a deadline, or a named error."""
+
+from __future__ import annotations
+
+import asyncio
+import logging
+import os
+import socket
+from typing import TYPE_CHECKING, Any, Final
+
+import asyncssh
+
+from ..model.errors import ConnectError, ConnectFailed, CredentialError, InvalidTarget
+from .algorithms import offers, pick
+from .client import Client
+from .credentials import KeyRing
+from .hostkeys import HostKeyCheck, KnownHosts
+from .link import Link
+from .mapping import connect_error
+from .proxycommand import ProxyCommand
+
+if TYPE_CHECKING:
+    from collections.abc import Callable
+    from pathlib import Path
+
+    from ..model.errors import MooringError
+    from ..sshconfig import HostConfig
+    from .route import Route
+
+__all__ = ["Dialer"]
+
+_FAMILIES: Final = {"inet": socket.AF_INET, "inet6": socket.AF_INET6}
+_QUIET: Final = logging.getLogger("asyncssh")
+if _QUIET.level == logging.NOTSET:
+    # At INFO AsyncSSH logs every command line, and a command line may hold a secret.
+    _QUIET.setLevel(logging.WARNING)
+
+
+class Dialer:
+    """Makes links, with the keys, agents and known hosts that all of them share read once.
+
+    Call ``aclose()`` at the end.
+    """
+
+    def __init__(self) -> None:
+        self._keys = KeyRing()
+        self._known_hosts: dict[tuple[Path, ...], KnownHosts] = {}
+
+    async def aclose(self) -> None:
+        """Let go of the agents."""
+        await self._keys.aclose()
+
+    async def dial(self, route: Route, over: Link | None = None, on_trust: Callable[[str], None] | None = None) -> Link:
+        """Connect, verify, log in.
+
+        Cancelling is safe: nothing is left open.
+
+        Args:
+            route: Where to; ``route.connect_timeout`` bounds TCP, handshake and login together.
+            over: The link to the hop before, where the route has one.
+            on_trust: Told in a sentence when a host key was learned, added or dropped.
+
+        Raises:
+            ConnectFailed, HandshakeFailed, AuthenticationFailed, CredentialError, UnknownHostKey,
+            HostKeyChanged, HostKeyError: As their docstrings say.
+            InvalidTarget: An AsyncSSH keyword has a value that AsyncSSH refuses.
+        """
+        check = self._check(route, on_trust)
+        own = route.keywords.client_factory
+        client = Client(check, own() if own is not None else None)
+        proxy = ProxyCommand(route.proxy_command) if route.proxy_command else None
+        try:
+            async with asyncio.timeout(route.connect_timeout):
+                options = await self._options(route, check)
+                sock = await proxy.start() if proxy else None
+                connection = await asyncssh.connect(
+                    "" if sock else route.host,
+                    () if sock else route.port,
+                    sock=sock,
+                    tunnel=over.connection if over else None,
+                    config=None,
+                    client_factory=lambda: client,
+                    **options,
+                )
+                await check.settle()
+        except BaseException as error:
+            await _abandon(client, proxy)
+            if isinstance(error, asyncssh.PermissionDenied):
+                await check.settle()
+            if not isinstance(error, Exception):
+                raise
+            raise _explained(error, check, client, proxy, route) from error
+        return Link(connection, route, client, check, proxy)
+
+    def _check(self, route: Route, on_trust: Callable[[str], None] | None) -> HostKeyCheck:
+        known_hosts = self._known_hosts.get(route.known_hosts)
+        if known_hosts is None:
+            known_hosts = self._known_hosts[route.known_hosts] = KnownHosts(route.known_hosts)
+        return HostKeyCheck(
+            host=route.host,
+            port=route.port,
+            policy=route.policy,
+            known_hosts=known_hosts,
+            alias=route.config.host_key_alias,
+            hash_names=bool(route.config.hash_known_hosts),
+            update=route.config.update_host_keys,
+            legacy=bool(route.target.legacy),
+            on_change=on_trust,
+        )
+
+    async def _options(self, route: Route, check: HostKeyCheck) -> dict[str, Any]:
+        """AsyncSSH's keywords for a route: ours, then what ssh_config says, then what the caller says."""
+        config = route.config
+        trust = check.asyncssh_options()
+        trust["server_host_key_algs"] = pick(
+            config.host_key_algorithms, trust["server_host_key_algs"], "server_host_key_algs"
+        )
+        options: dict[str, Any] = {
+            "username": route.username,
+            "client_keys": await self._client_keys(route),
+            "agent_path": None,
+            "gss_host": None,
+            "x509_trusted_certs": None,
+            "keepalive_interval": route.keepalive,
+            # AsyncSSH counts one more than it misses.
+            "keepalive_count_max": max(1, route.keepalive_count - 1),
+            "connect_timeout": None,
+            "login_timeout": route.connect_timeout,
+            **offers(legacy=bool(route.target.legacy), wanted=route.algorithms),
+            **trust,
+            **_configured(config),
+            **route.keywords.options,
+        }
+        password = await self._keys.password(route.target)
+        if password is not None:
+            # A callable, so that what AsyncSSH keeps with the connection is not the password itself.
+            options["password"] = password.reveal
+        return options
+
+    async def _client_keys(self, route: Route) -> Any:
+        keywords = route.keywords
+        if route.config.pubkey_authentication is False:
+            return None
+        if keywords.client_keys is not None:
+            # Fresh pairs: they carry state of one login.
+            return asyncssh.load_keypairs(list(keywords.client_keys)) or None
+        return (
+            await self._keys.key_pairs(
+                identity_files=route.identity,
+                certificate_files=route.config.certificate_files,
+                identities_only=route.config.identities_only,
+                agent=keywords.agent or route.config.identity_agent,
+                passphrase=keywords.passphrase,
+                defaults=route.target.identity is None and route.config.default_identities,
+            )
+            or None
+        )
+
+
+def _configured(config: HostConfig) -> dict[str, Any]:
+    """AsyncSSH's keywords for what ssh_config sets; what it does not set is left to AsyncSSH."""
+    found: dict[str, Any] = {
+        "password_auth": config.password_authentication,
+        "kbdint_auth": config.kbd_interactive_authentication,
+        "tcp_keepalive": config.tcp_keep_alive,
+        "preferred_auth": config.preferred_authentications,
+        "env": dict(config.set_env),
+        "send_env": config.send_env,
+        "family": _FAMILIES.get(config.address_family or ""),
+        "local_addr": (config.bind_address, 0) if config.bind_address else None,
+        "compression_algs": ["zlib@openssh.com", "none"] if config.compression else None,
+        "agent_forwarding": config.forward_agent and _agent_to_forward(config),
+    }
+    return {name: value for name, value in found.items() if value is not None and value not in ({}, (), "")}
+
+
+def _agent_to_forward(config: HostConfig) -> str | None:
+    if isinstance(config.forward_agent, str):
+        return os.path.expandvars(config.forward_agent)
+    usual = os.environ.get("SSH_AUTH_SOCK")
+    agent = config.identity_agent
+    return usual if agent in {None, "SSH_AUTH_SOCK"} else None if agent == "none" else agent
+
+
+async def _abandon(client: Client, proxy: ProxyCommand | None) -> None:
+    if client.connection is not None:
+        client.connection.abort()
+    if proxy is not None:
+        await proxy.stop()
+
+
+def _explained(
+    error: Exception, check: HostKeyCheck, client: Client, proxy: ProxyCommand | None, route: Route
+) -> MooringError:
+    """The error to raise: what the host key check found comes first, since it is the cause of the rest."""
+    if isinstance(error, asyncssh.HostKeyNotVerifiable) or check.error is not None:
+        return check.refused(error)
+    if isinstance(error, ValueError) and not isinstance(error, (asyncssh.Error, ConnectError, CredentialError)):
+        return InvalidTarget(f"AsyncSSH refuses a keyword for {route.where}: {error}")
+    if proxy is not None and proxy.complaint and not isinstance(error, ConnectError):
+        return ConnectFailed(f"the proxy command for {route.where} failed: {proxy.complaint}")
+    if isinstance(error, TimeoutError):
+        return ConnectFailed(
+            f"{route.where} did not answer within {route.connect_timeout:g} s, {client.phase}",
+            hint="raise connect_timeout= where the way there is slow",
+        )
+    return connect_error(error, route.where)

@@ -1,0 +1,49 @@
+"""AsyncSSH's private names, where nothing public will do; all in one place, and tested on every upgrade."""
+
+from __future__ import annotations
+
+from typing import TYPE_CHECKING, Final
+
+from asyncssh.encryption import get_default_encryption_algs, get_encryption_algs
+from asyncssh.kex import get_default_kex_algs, get_kex_algs
+from asyncssh.mac import get_default_mac_algs, get_mac_algs
+from asyncssh.public_key import get_certificate_algs, get_default_public_key_algs, get_public_key_algs
+
+if TYPE_CHECKING:
+    from collections.abc import Iterable, Mapping
+
+    import asyncssh
+
+__all__ = ["DEFAULTS", "KNOWN", "round_trip"]
+
+
+def _names(algorithms: Iterable[bytes]) -> tuple[str, ...]:
+    """Without the GSSAPI ones, which need a ticket that we never ask for."""
+    return tuple(name.decode("ascii") for name in algorithms if not name.startswith(b"gss-"))
+
+
+DEFAULTS: Final[Mapping[str, tuple[str, ...]]] = {
+    "kex_algs": _names(get_default_kex_algs()),
+    "encryption_algs": _names(get_default_encryption_algs()),
+    "mac_algs": _names(get_default_mac_algs()),
+    "signature_algs": _names(get_default_public_key_algs()),
+}
+"""What AsyncSSH offers, under its keywords."""
+
+KNOWN: Final[Mapping[str, tuple[str, ...]]] = {
+    "kex_algs": _names(get_kex_algs()),
+    "encryption_algs": _names(get_encryption_algs()),
+    "mac_algs": _names(get_mac_algs()),
+    "signature_algs": _names(get_public_key_algs()),
+    "server_host_key_algs": _names(get_certificate_algs() + get_public_key_algs()),
+}
+"""What AsyncSSH can do, under its keywords: it refuses a list that holds one name more."""
+
+
+async def round_trip(connection: asyncssh.SSHClientConnection) -> None:
+    """Ask the peer something that it must answer (RFC 4254 section 4) and wait for the answer.
+
+    A peer that does not know ``keepalive@openssh.com`` answers that it does not. Returns at once when the
+    connection is closed. Cancelling is safe: the late answer is dropped.
+    """
+    await connection._make_global_request(b"keepalive@openssh.com")  # noqa: SLF001

@@ -1,0 +1,91 @@
+"""ProxyCommand: a program whose standard input and output are the connection."""
+
+from __future__ import annotations
+
+import asyncio
+import contextlib
+import os
+import signal
+import socket
+from typing import Final
+
+from ..model.errors import ConnectFailed
+
+__all__ = ["ProxyCommand"]
+
+_GRACE: Final = 1.0
+_TOLD: Final = 4096
+
+
+class ProxyCommand:
+    """One run of a proxy command, in a process group of its own so that ending it ends its children too.
+
+    Args:
+        command: For ``/bin/sh -c``, with its tokens expanded (ssh_config(5), ProxyCommand).
+    """
+
+    def __init__(self, command: str) -> None:
+        self._command = command
+        self._process: asyncio.subprocess.Process | None = None
+        self._complaint = b""
+        self._listener: asyncio.Task[None] | None = None
+
+    async def start(self) -> socket.socket:
+        """Start it and return our end of the connection, non-blocking. Cancelling is safe.
+
+        Raises:
+            ConnectFailed: There is no shell, or no descriptor left.
+        """
+        ours, theirs = socket.socketpair()
+        try:
+            self._process = await asyncio.create_subprocess_exec(
+                "/bin/sh",
+                "-c",
+                f"exec {self._command}",
+                stdin=theirs.fileno(),
+                stdout=theirs.fileno(),
+                stderr=asyncio.subprocess.PIPE,
+                start_new_session=True,
+            )
+        except OSError as error:
+            ours.close()
+            msg = f"the proxy command could not be started: {error.strerror}"
+            raise ConnectFailed(msg) from error
+        except BaseException:
+            ours.close()
+            raise
+        finally:
+            theirs.close()
+        self._listener = asyncio.create_task(self._listen(), name="proxy command's standard error")
+        ours.setblocking(False)  # noqa: FBT003 - the system's
+        return ours
+
+    async def _listen(self) -> None:
+        """Keep what it complains of last, so that a failure can be told, and its pipe from filling."""
+        assert self._process is not None  # noqa: S101 - start() made it
+        assert self._process.stderr is not None  # noqa: S101
+        while data := await self._process.stderr.read(_TOLD):
+            self._complaint = (self._complaint + data)[-_TOLD:]
+
+    @property
+    def complaint(self) -> str:
+        """Its last line on standard error, made of what can be printed; empty where it said nothing."""
+        lines = self._complaint.decode(errors="replace").split("\n")
+        last = next((line.strip() for line in reversed(lines) if line.strip()), "")
+        return "".join(char for char in last if char.isprintable())[:300]
+
+    async def stop(self) -> None:
+        """End it and its children: asked first, forced after a second. Returns when they are gone."""
+        process = self._process
+        if process is None:
+            return
+        for sign in (signal.SIGTERM, signal.SIGKILL):
+            with contextlib.suppress(ProcessLookupError):
+                os.killpg(process.pid, sign)
+            with contextlib.suppress(TimeoutError):
+                async with asyncio.timeout(_GRACE):
+                    await process.wait()
+                    break
+        if self._listener is not None:
+            self._listener.cancel()
+            await asyncio.gather(self._listener, return_exceptions=True)
