@@ -8,7 +8,6 @@ from __future__ import annotations
 from dataclasses import dataclass
 from typing import TYPE_CHECKING
 
-from ..model.errors import ConfigError
 from .keywords import ALIASES, IGNORED, Keyword, keyword_table
 from .lexer import Line, lines
 from .match import HostLine, MatchLine, parse_host, parse_match
@@ -134,8 +133,8 @@ class Parser:
                 raise line.error(f'include: "{word}" in a system file must be absolute')
             try:
                 return expand_home(word, self._local)
-            except ValueError as error:
-                raise ConfigError(f"include: {error}", source=line.source, line=line.number) from None
+            except ValueError:
+                return word  # as glob(3) has it: there is no such file, and that is no error
         if word.startswith("/"):
             return word
         return f"/etc/ssh/{word}" if self._system else expand_home(f"~/.ssh/{word}", self._local)

@@ -52,12 +52,14 @@ class Resolution:
         self._original = host
         self._local = local
         self._run_exec = run_exec
+        self._settled = False
         self._final = False
 
     def resolve(self) -> None:
         """Walk the files, a second time if they ask for it, and settle the host's name."""
         self._walk_all()
         self.hostname = self._named()
+        self._settled = True
         mode = self.get("canonicalizehostname", "no")
         if mode != "no" or any(section.wants_final for file in self._files for section in file):
             self._final = True
@@ -74,7 +76,7 @@ class Resolution:
         alias: str | None = self.get("hostkeyalias", None)
         return Peer(
             original=self._original,
-            host=self.hostname if self._final else self._expanded_hostname(),
+            host=self.hostname if self._settled else self._expanded_hostname(),
             port=self.get("port", 22),
             user=self.get("user", self._local.user),
             key_alias=alias,
@@ -106,7 +108,7 @@ class Resolution:
         if head is None:
             return True
         if isinstance(head, HostLine):
-            return head.applies(self.hostname if self._final else self._original)
+            return head.applies(self.hostname)
         return head.applies(Seen(self.peer(), self._final, " ".join(self.get("tag", ())), self._run_exec))
 
     def _take_all(self, section: Section) -> None:
@@ -184,7 +186,8 @@ class Resolution:
         name, family = self._expanded_hostname(), self.get("addressfamily", "any")
         address = canonical_address(name, family)
         if address is not None:
-            return address
+            # ssh leaves an address alone that differs only in the case of its letters.
+            return name if ascii_lower(name) == address else address
         if looks_numeric(name):
             return name
         name = ascii_lower(name)

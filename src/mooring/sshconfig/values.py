@@ -172,15 +172,15 @@ def algorithms(known: frozenset[str], *, wildcards: bool = False) -> Convert:
     """A list of algorithm names, optionally with ``+``, ``-`` or ``^`` before it; after ``-`` anything goes."""
 
     def convert(word: str) -> str:
-        names = word[1:] if word[0] in "+^" else word
         if word[0] == "-":
             return word
-        for name in names.split(","):
-            if name in known:
-                continue
-            if not wildcards or not any(matches(candidate, name) for candidate in known):
+        prefix = word[0] if word[0] in "+^" else ""
+        # ssh looks no further than an empty name.
+        names = word.removeprefix(prefix).split(",,")[0].removesuffix(",").split(",")
+        for name in names:
+            if name not in known and not (name and wildcards and any(matches(one, name) for one in known)):
                 raise ValueError(f'unknown algorithm "{name}"')
-        return word
+        return prefix + ",".join(names)
 
     return convert
 
