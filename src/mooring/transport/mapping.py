@@ -69,7 +69,7 @@ def connect_error(error: Exception, where: str) -> MooringError:
     """
     if isinstance(error, MooringError):
         return error
-    kind, sentence, hint = next((row[1:] for row in _MEANING if isinstance(error, row[0])))
+    kind, sentence, hint = next(row[1:] for row in _MEANING if isinstance(error, row[0]))
     if isinstance(error, asyncssh.DisconnectError):
         if error.code in _AUTH_CODES or "uthentication fail" in error.reason:
             kind, sentence = AuthenticationFailed, "{where} refused the login"
