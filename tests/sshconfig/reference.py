@@ -24,12 +24,13 @@ class Refused(Exception):
     """What ssh printed instead of a configuration.
 
     Attributes:
-        where: The ``(file, line)`` of each complaint.
+        where: The ``(file, line)`` of each complaint; empty where ssh gave up before the end of the file.
     """
 
     def __init__(self, printed: str) -> None:
         super().__init__(printed)
-        self.where = [(name, int(line)) for name, line in re.findall(r"^(\S+?):? line (\d+):", printed, re.MULTILINE)]
+        found = re.findall(r"^(\S+?):? line (\d+):", printed, re.MULTILINE) if "terminating" in printed else []
+        self.where = [(name, int(line)) for name, line in found]
 
 
 def ssh_dump(
