@@ -67,7 +67,7 @@ class SimulatedHosts:
         port: The first host's port, the others follow; 0 lets the system choose each.
         one_port: All share one listener, and the user name says which host is meant: a thousand hosts for the price
             of one. Names that are no host's are let in as well, each as a host of that name.
-        host_key: The key all of them show; None makes an ed25519 key.
+        host_key: The key all of them show; a new ed25519 one by default.
         user: The only user that is let in; None for anybody.
         password: The password that lets in.
         answers: Prompts of keyboard-interactive and what to answer; the prompts are shown in one round.
@@ -84,7 +84,7 @@ class SimulatedHosts:
     address: str = "127.0.0.1"
     port: int = 0
     one_port: bool = False
-    host_key: asyncssh.SSHKey | None = field(default=None, repr=False)
+    host_key: asyncssh.SSHKey = field(default_factory=lambda: asyncssh.generate_private_key("ssh-ed25519"), repr=False)
     user: str | None = None
     password: str | None = field(default=None, repr=False)
     answers: Mapping[str, str] = field(default_factory=dict, repr=False)
@@ -98,7 +98,6 @@ class SimulatedHosts:
     def __post_init__(self) -> None:
         self.trusted = frozenset(_public_keys(self.authorized_keys))
         self.live: set[asyncssh.SSHServerConnection] = set()
-        self._key = self.host_key or asyncssh.generate_private_key("ssh-ed25519")
         self._hosts: list[SimulatedHost] = []
         self._by_port: dict[int, SimulatedHost] = {}
         self._by_user: dict[str, SimulatedHost] = {}
@@ -107,7 +106,7 @@ class SimulatedHosts:
     async def __aenter__(self) -> Self:
         options = asyncssh.SSHServerConnectionOptions(
             server_factory=lambda: serve(self),
-            server_host_keys=[self._key],
+            server_host_keys=[self.host_key],
             encoding=None,
             line_editor=False,
             allow_scp=False,
@@ -142,7 +141,7 @@ class SimulatedHosts:
     @property
     def public_key(self) -> str:
         """The host key's public half, as type and base64."""
-        return self._key.export_public_key("openssh").decode().strip()
+        return self.host_key.export_public_key("openssh").decode().strip()
 
     @property
     def known_hosts(self) -> str:

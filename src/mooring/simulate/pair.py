@@ -43,43 +43,66 @@ class Pair:
         self.pipes: Mapping[Direction, Pipe] = {way: Pipe(lane, link, self._handed_on) for way, lane in lanes.items()}
         self._link = link
         self._sock = sock
-        self._started = False
+        self._started = False  # before that, the socket is no transport's
+        self._interruptible = False
         self._opening = True
+        self._over = False
         to_client, to_server = self.pipes["to_client"], self.pipes["to_server"]
         self._client = _Side(to_server, to_client, self._client_ended, self._lost)
         self._server = _Side(to_client, to_server, lambda: None, self._lost)
 
     async def open(self, address: tuple[str, int], light: asyncio.Event) -> None:
-        """Connect to the server, once the link is no black hole."""
+        """Connect to the server, once the link is no black hole.
+
+        Only the waits are cancelled: a loop that is interrupted while it makes a transport may forget its protocol.
+        """
         self._started = True
         loop = asyncio.get_running_loop()
         try:
             await loop.connect_accepted_socket(lambda: self._client, self._sock)
-            await light.wait()
-            if self._client.ended:  # it did not wait for the light
-                self._client.reset()
-            else:
-                await loop.create_connection(lambda: self._server, *address)
+            if not self._over:
+                upstream = await self._reach(address, light)
+                await loop.create_connection(lambda: self._server, sock=upstream)
         except OSError:  # nobody there: as near to a refusal as a proxy can come
-            self._client.reset()
+            self._over = True
         finally:
             self._opening = False
+            if self._over:
+                self._client.reset()
+                self._server.reset()
             self._lost()
 
     def reset(self) -> None:
         """Close both sockets with a RST."""
+        self._over = True
         for pipe in self.pipes.values():
             pipe.stop()
-        with contextlib.suppress(OSError):  # closed already
-            self._sock.setsockopt(socket.SOL_SOCKET, socket.SO_LINGER, _RST_ON_CLOSE)
-        if self.task is not None:
+        if self.task is not None and self._interruptible:
             self.task.cancel()
         if not self._started:
             self._opening = False
+            _linger_not(self._sock)
             self._sock.close()
         self._client.reset()
         self._server.reset()
         self._lost()
+
+    async def _reach(self, address: tuple[str, int], light: asyncio.Event) -> socket.socket:
+        """A socket connected to the server. Cancelling is safe."""
+        self._interruptible = True
+        sock = socket.socket(socket.AF_INET6 if ":" in address[0] else socket.AF_INET, socket.SOCK_STREAM)
+        try:
+            sock.setblocking(False)  # noqa: FBT003 - the standard library's signature
+            await light.wait()
+            if self._client.ended:
+                raise ConnectionAbortedError("the client did not wait for the light")
+            await asyncio.get_running_loop().sock_connect(sock, address)
+        except BaseException:
+            sock.close()
+            raise
+        finally:
+            self._interruptible = False
+        return sock
 
     def _client_ended(self) -> None:
         self._link.left(self)
@@ -164,12 +187,16 @@ class _Side(asyncio.Protocol):
     def reset(self) -> None:
         """Close with a RST, now."""
         if self._transport is not None:
-            sock = self._transport.get_extra_info("socket")
-            with contextlib.suppress(OSError):  # closed already
-                sock.setsockopt(socket.SOL_SOCKET, socket.SO_LINGER, _RST_ON_CLOSE)
+            _linger_not(self._transport.get_extra_info("socket"))
             self._transport.abort()
 
     def _end(self) -> None:
         if not self.ended:
             self.ended = True
             self._on_ended()
+
+
+def _linger_not(sock: socket.socket) -> None:
+    """Have the socket closed by a RST."""
+    with contextlib.suppress(OSError, ValueError):  # closed already
+        sock.setsockopt(socket.SOL_SOCKET, socket.SO_LINGER, _RST_ON_CLOSE)

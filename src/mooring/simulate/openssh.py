@@ -1,0 +1,146 @@
+"""OpenSSH's own server for a few minutes: on loopback, with keys of its own, for whoever runs us and nobody else."""
+
+from __future__ import annotations
+
+import asyncio
+import contextlib
+import getpass
+import os
+import shutil
+import tempfile
+from pathlib import Path
+from typing import TYPE_CHECKING, Final, Self
+
+import asyncssh
+
+from ..model.errors import ConfigError
+from .ports import ReservedPort
+
+if TYPE_CHECKING:
+    from types import TracebackType
+
+__all__ = ["ThrowawaySshd"]
+
+_START: Final = 10.0
+_STOP: Final = 5.0
+_HOST: Final = "127.0.0.1"
+_TEMPLATE: Final = """\
+Port {port}
+ListenAddress {host}
+HostKey {folder}/host_key
+AuthorizedKeysFile {folder}/authorized_keys
+PidFile none
+StrictModes no
+UsePAM no
+PasswordAuthentication no
+KbdInteractiveAuthentication no
+PermitRootLogin prohibit-password
+PrintMotd no
+"""
+
+
+class ThrowawaySshd:
+    """A real sshd from entering to leaving.
+
+    Attributes:
+        host: Where it listens.
+        port: Likewise.
+        user: Who may log in: whoever runs us.
+        client_key: The file of the one key that lets in.
+        host_key: The public key it shows, as ``host_key=`` takes it.
+
+    Raises:
+        ConfigError: There is no sshd here, or it does not start; the message says why.
+    """
+
+    host = _HOST
+
+    def __init__(self) -> None:
+        self._reserved = ReservedPort(_HOST)
+        self._process: asyncio.subprocess.Process | None = None
+        self._log: asyncio.Task[None] | None = None
+        self.port = self._reserved.port
+        self.user = getpass.getuser()
+
+    async def __aenter__(self) -> Self:
+        """Make keys, start it and wait until it listens."""
+        program = shutil.which("sshd", path=f"{os.environ.get('PATH', '')}:/usr/sbin:/usr/local/sbin")
+        if program is None:
+            self._reserved.release()
+            msg = "there is no sshd on this machine"
+            raise ConfigError(msg, hint="install openssh-server")
+        self._folder = Path(tempfile.mkdtemp(prefix="mooring-sshd-"))
+        try:
+            self._write_files()
+            await self._start(program)
+        except BaseException:
+            await self.aclose()
+            raise
+        return self
+
+    async def __aexit__(
+        self, kind: type[BaseException] | None, error: BaseException | None, trace: TracebackType | None
+    ) -> None:
+        """End it and remove its files."""
+        await self.aclose()
+
+    def _write_files(self) -> None:
+        keys = {name: asyncssh.generate_private_key("ssh-ed25519") for name in ("host_key", "client_key")}
+        for name, key in keys.items():
+            key.write_private_key(self._folder / name)
+            (self._folder / name).chmod(0o600)
+        self.host_key = keys["host_key"].export_public_key().decode().strip()
+        self.client_key = self._folder / "client_key"
+        keys["client_key"].write_public_key(self._folder / "authorized_keys")
+        text = _TEMPLATE.format(port=self.port, host=_HOST, folder=self._folder)
+        (self._folder / "sshd_config").write_text(text, encoding="utf-8")
+        # sshd reads authorized_keys as the user who logs in, who may not be us in name only.
+        self._folder.chmod(0o755)
+        if os.geteuid() == 0:
+            Path("/run/sshd").mkdir(mode=0o755, exist_ok=True)
+
+    async def _start(self, program: str) -> None:
+        self._process = await asyncio.create_subprocess_exec(
+            program,
+            "-D",
+            "-e",
+            "-f",
+            str(self._folder / "sshd_config"),
+            stdin=asyncio.subprocess.DEVNULL,
+            stdout=asyncio.subprocess.DEVNULL,
+            stderr=asyncio.subprocess.PIPE,
+        )
+        assert self._process.stderr is not None  # noqa: S101 - asked for above
+        said = b""
+        try:
+            async with asyncio.timeout(_START):
+                while b"Server listening on" not in said:
+                    line = await self._process.stderr.readline()
+                    if not line:
+                        raise ConfigError(f"sshd does not start: {said.decode(errors='replace').strip()}")
+                    said += line
+        except TimeoutError:
+            raise ConfigError(f"sshd did not listen within {_START:g} s") from None
+        self._log = asyncio.create_task(_drain(self._process.stderr))
+
+    async def aclose(self) -> None:
+        """End it and remove its files. Safe to call twice."""
+        process, self._process = self._process, None
+        if process is not None:
+            for end in (process.terminate, process.kill):
+                with contextlib.suppress(ProcessLookupError, TimeoutError):
+                    end()
+                    async with asyncio.timeout(_STOP):
+                        await process.wait()
+                        break
+        if self._log is not None:
+            self._log.cancel()
+            await asyncio.gather(self._log, return_exceptions=True)
+        self._reserved.release()
+        shutil.rmtree(self._folder, ignore_errors=True)
+
+
+async def _drain(stream: asyncio.StreamReader) -> None:
+    """Read the log away, so that sshd never waits for us."""
+    while await stream.read(65536):
+        pass
