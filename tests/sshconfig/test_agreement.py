@@ -190,6 +190,8 @@ REFUSED = [
     "Match host x user",
     "Match host x user #",
     "Match # comment",
+    "Match host 1==1",
+    "Match all == x",
     'Match exec "%q"',
     'Host other\nMatch exec "x %q"',
     "Include ~nobody-has-this-name/x\nPort 0",

@@ -311,6 +311,7 @@ SHELL = "is not fit for the shell that runs ProxyCommand"
         ("Match users me", 'config:1: Match: unknown criterion "users"'),
         ("Match all host x", 'config:1: Match: "all" cannot be combined with other criteria'),
         ("Match # all", "config:1: Match: no criterion"),
+        ("Match host 1==1", "config:1: Match: extra arguments at the end of the line"),
         ('Match exec "%z"', 'config:1: Match exec: "%z" has no meaning here'),
         (
             "Match localnetwork 10.0.0.0/8",

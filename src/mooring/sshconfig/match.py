@@ -155,6 +155,7 @@ def parse_match(line: Line, peer: Peer) -> MatchLine:
     while rest is not None:
         word, rest = next_word(rest)
         if not word or word.startswith("#"):
+            rest = None if word else rest
             break
         name = ascii_lower(word.removeprefix("!"))
         argument: str | None = ""
@@ -163,12 +164,15 @@ def parse_match(line: Line, peer: Peer) -> MatchLine:
             _check(line, word, name, argument, peer)
         criteria.append(Criterion(name, argument or "", word.startswith("!")))
         if name == "all":
-            following = next_word(rest)[0] if rest is not None else None
+            following, rest = next_word(rest) if rest is not None else (None, None)
             if len(criteria) > 2 or (following and not following.startswith("#")):
                 raise line.error(f'Match: "{word}" cannot be combined with other criteria')
+            rest = None if following else rest
             break
     if not criteria:
         raise line.error("Match: no criterion")
+    if rest:
+        raise line.error("Match: extra arguments at the end of the line")
     return MatchLine(line, tuple(criteria))
 
 
