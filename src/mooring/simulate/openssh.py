@@ -24,6 +24,8 @@ __all__ = ["ThrowawaySshd"]
 _START: Final = 10.0
 _STOP: Final = 5.0
 _HOST: Final = "127.0.0.1"
+# SHLVL: bash reads ~/.bashrc when sshd starts it, unless it thinks that another shell did. What is shown with this
+# server is SSH, and not how long somebody's start-up files take.
 _TEMPLATE: Final = """\
 Port {port}
 ListenAddress {host}
@@ -36,6 +38,7 @@ PasswordAuthentication no
 KbdInteractiveAuthentication no
 PermitRootLogin prohibit-password
 PrintMotd no
+SetEnv SHLVL=1
 """
 
 
@@ -66,7 +69,7 @@ class ThrowawaySshd:
         """Make keys, start it and wait until it listens."""
         program = shutil.which("sshd", path=f"{os.environ.get('PATH', '')}:/usr/sbin:/usr/local/sbin")
         if program is None:
-            self._reserved.release()
+            self._reserved.close()
             msg = "there is no sshd on this machine"
             raise ConfigError(msg, hint="install openssh-server")
         self._folder = Path(tempfile.mkdtemp(prefix="mooring-sshd-"))
@@ -136,7 +139,7 @@ class ThrowawaySshd:
         if self._log is not None:
             self._log.cancel()
             await asyncio.gather(self._log, return_exceptions=True)
-        self._reserved.release()
+        self._reserved.close()
         shutil.rmtree(self._folder, ignore_errors=True)
 
 
