@@ -4,12 +4,11 @@ from __future__ import annotations
 
 import re
 from dataclasses import replace
-from pathlib import Path
 
 import pytest
 
 from mooring.model.errors import ConfigError, InvalidTarget
-from mooring.sshconfig import UNSUPPORTED, HostConfig, Local, SSHConfig
+from mooring.sshconfig import UNSUPPORTED, HostConfig, SSHConfig
 
 from .places import LOCAL, Files, lookup, parse
 
@@ -399,99 +398,6 @@ def test_gssapi_as_the_only_way_is_refused(others: str) -> None:
 def test_targets_that_are_none(host: str, user: str | None, port: int | None, message: str) -> None:
     with pytest.raises(InvalidTarget, match=f"^{re.escape(message)}"):
         parse("").lookup(host, user, port)
-
-
-class TestInclude:
-    def test_it_stands_where_it_is_written(self) -> None:
-        found = lookup("Host edge1\n Include a b\n Port 3\n", a="Host other\n Port 1\n", b="User b\nPort 2\n")
-        assert (found.user, found.port, found.origin["port"]) == ("b", 2, "/home/me/.ssh/b:2")
-
-    def test_nothing_in_it_reaches_beyond_a_block_that_does_not_apply(self) -> None:
-        text = "Host other\n Include a\n User never\nHost *\n User always\n"
-        found = lookup(text, a='Host edge1\n Port 1\nMatch all\n Port 2\nMatch exec "never"\n Port 3\n')
-        assert (found.user, found.port) == ("always", None)
-
-    def test_names(self) -> None:
-        files = Files({})
-        text = "Include a ~/b /c/*.d '~nobody/x'\n"
-        SSHConfig.parse(text, local=LOCAL, read=files)
-        assert files.asked == ["/home/me/.ssh/a", "/home/me/b", "/c/*.d", "~nobody/x"]
-
-    def test_a_vanished_file_is_no_error(self) -> None:
-        assert lookup("Include a\nPort 1", a="gone").port == 1
-
-    def test_an_unreadable_file_is_one(self) -> None:
-        with pytest.raises(ConfigError) as caught:
-            lookup("\nInclude a", a="unreadable")
-        assert str(caught.value) == "config:2: include: /home/me/.ssh/a cannot be read: Permission denied"
-
-    def test_errors_name_the_included_file(self) -> None:
-        with pytest.raises(ConfigError) as caught:
-            lookup("Host other\n Include a\n", a="\n Port x")
-        assert str(caught.value) == '/home/me/.ssh/a:2: port: "x" is not a number'
-
-    def test_unknown_keywords_count_in_blocks_that_do_not_apply(self) -> None:
-        with pytest.raises(ConfigError) as caught:
-            lookup("Host other\n Include a\n", a="Odd x")
-        assert caught.value.message == '/home/me/.ssh/a:1: "odd" is not a keyword of ssh_config'
-        assert lookup("IgnoreUnknown odd\nHost other\n Include a\n", a="Odd x").port is None
-
-    def test_a_cycle_ends(self) -> None:
-        with pytest.raises(ConfigError) as caught:
-            lookup("Include a", a="\nInclude a")
-        assert str(caught.value) == ("/home/me/.ssh/a:2: include: more than 16 files deep; does a file include itself?")
-
-    def test_sixteen_levels_are_allowed(self) -> None:
-        files = {f"f{n}": f"Include f{n + 1}" for n in range(1, 16)} | {"f16": "Port 16"}
-        assert lookup("Include f1", **files).port == 16
-
-    def test_match_final_in_an_included_file_asks_for_a_second_pass(self) -> None:
-        found = lookup("HostName real\nInclude a\nHost real\n Port 7", a="Match final host none\n User x")
-        assert found.port == 7
-
-
-class TestLoad:
-    @pytest.fixture
-    def home(self, tmp_path: Path) -> Local:
-        (tmp_path / ".ssh").mkdir()
-        return Local("me", str(tmp_path), 1000, "here")
-
-    def test_the_user_s_file_goes_before_the_system_s(self, home: Local) -> None:
-        Path(home.home, ".ssh/config").write_text("Host edge1\n HashKnownHosts no\n Include more\n")
-        Path(home.home, ".ssh/more").write_text("Port 2201\n")
-        found = SSHConfig.load(local=home).lookup("edge1")
-        assert (found.port, found.hash_known_hosts) == (2201, False)
-        assert found.origin["port"] == f"{home.home}/.ssh/more:1"
-
-    def test_no_file_is_no_error(self, home: Local) -> None:
-        assert SSHConfig.load(local=home).lookup("edge1").hostname == "edge1"
-
-    def test_a_named_file_must_be_there(self, home: Local, tmp_path: Path) -> None:
-        with pytest.raises(ConfigError) as caught:
-            SSHConfig.load([tmp_path / "missing"], local=home)
-        assert str(caught.value) == f"{tmp_path}/missing: no such file"
-
-    def test_named_files_count_in_their_order(self, home: Local, tmp_path: Path) -> None:
-        for number in (1, 2):
-            (tmp_path / str(number)).write_text(f"Port {number}\nIdentityFile {number}\n")
-        found = SSHConfig.load([tmp_path / "2", tmp_path / "1"], local=home).lookup("a")
-        assert (found.port, found.identity_files) == (2, ("2", "1"))
-
-    @pytest.mark.parametrize("mode", [0o666, 0o620])
-    def test_a_file_that_others_may_write_is_refused(self, home: Local, mode: int) -> None:
-        file = Path(home.home, ".ssh/config")
-        file.write_text("Port 1")
-        file.chmod(mode)
-        with pytest.raises(ConfigError) as caught:
-            SSHConfig.load(local=home)
-        assert str(caught.value) == f"{file}: others may write this file (chmod go-w {file}, and make it your own)"
-        assert SSHConfig.load([file], local=home).lookup("a").port == 1
-
-    def test_this_process_is_the_place_unless_one_is_given(self, tmp_path: Path) -> None:
-        (tmp_path / "config").write_text("IdentityFile ~/%u-%i\n")
-        here = Local.current()
-        found = SSHConfig.load([tmp_path / "config"]).lookup("a")
-        assert found.identity_files == (f"{here.home}/{here.user}-{here.uid}",)
 
 
 def test_the_environment_is_not_shown() -> None:

@@ -9,7 +9,7 @@ from typing import TYPE_CHECKING
 from . import algorithms as known
 from . import values
 from .lexer import WHITESPACE, Line, ascii_lower
-from .names import forward, jump_hop
+from .names import forward, host_and_port, jump_hop
 from .values import Parse, anything, choice, flag, integer, many, one, text
 
 if TYPE_CHECKING:
@@ -110,6 +110,10 @@ def _forward(line: Line) -> object:
         raise line.error(f"{line.keyword}: {error}") from None
 
 
+def _permit_remote_open(line: Line) -> object:
+    return line.arguments if line.arguments in {("any",), ("none",)} else many(host_and_port, at_least=1)(line)
+
+
 def _proxy_jump(line: Line) -> object:
     words = line.rest.lstrip(WHITESPACE + "=").partition("#")[0].split()
     if ascii_lower(" ".join(words)) == "none":
@@ -184,7 +188,7 @@ _OTHER_FIRST: Mapping[str, Parse] = {
     "loglevel": one(choice(_LEVELS)),
     "logverbose": many(text, none_alone=True),
     "macs": _macs,
-    "permitremoteopen": many(text, at_least=1),
+    "permitremoteopen": _permit_remote_open,
     "port": one(values.port),
     "pubkeyacceptedalgorithms": _keys,
     "pubkeyauthentication": one(choice(_PUBKEY)),

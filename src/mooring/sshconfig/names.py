@@ -10,7 +10,7 @@ import re
 
 from .values import domain, port, port_number
 
-__all__ = ["forward", "jump_hop", "valid_host", "valid_user"]
+__all__ = ["forward", "host_and_port", "jump_hop", "valid_host", "valid_user"]
 
 _BAD_IN_HOST = re.compile(r"[\s\x00-\x1f\x7f'`\"$\\;&<>|(){},]")
 _BAD_IN_USER = re.compile(r"[\x00-\x1f\x7f'`\";&<>|(){}]|\s-|\\\Z")
@@ -75,6 +75,16 @@ def _split_port(text: str) -> tuple[str, int | None]:
     return host, port(number) if number else None
 
 
+def host_and_port(word: str) -> str:
+    """``HOST:PORT``, either of them ``*``; what PermitRemoteOpen lists."""
+    host, colon, number = word.rpartition(":")
+    if not colon or not host or (":" in host and not host.startswith("[")):
+        raise ValueError(f'"{word}" is not of the form HOST:PORT')
+    if number != "*":
+        port(number)
+    return word
+
+
 def forward(words: tuple[str, ...], *, kind: str) -> tuple[str, ...]:
     """Check a forward's specification, which we keep and do not use.
 
@@ -100,7 +110,7 @@ def forward(words: tuple[str, ...], *, kind: str) -> tuple[str, ...]:
 
 def _fields(spec: str) -> list[str]:
     """Cut at colons outside brackets; a backslash makes the next character plain."""
-    pattern = re.compile(r"\[([^]]*)\](?::|\Z)|((?:\\.|[^:\\])*)(?::|\Z)", re.DOTALL)
+    pattern = re.compile(r"\[([^]]*)\](?::|\Z)|(?!\[)((?:\\.|[^:\\])*)(?::|\Z)", re.DOTALL)
     fields: list[str] = []
     at = 0
     while at < len(spec):
