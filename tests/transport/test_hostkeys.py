@@ -2,11 +2,12 @@
 
 from __future__ import annotations
 
+import asyncio
 import subprocess
 from collections.abc import AsyncIterator
 from contextlib import asynccontextmanager
 from pathlib import Path
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, NamedTuple
 
 import asyncssh
 import pytest
@@ -24,22 +25,45 @@ if TYPE_CHECKING:
 pytestmark = pytest.mark.anyio
 
 
+class Address(NamedTuple):
+    """A server that is no sshd."""
+
+    host: str
+    port: int
+    user: str = "user"
+    client_key: None = None
+
+
 class Client(asyncssh.SSHClient):
     def __init__(self, check: HostKeyCheck) -> None:
         self.validate_host_public_key = check.validate_host_public_key  # type: ignore[method-assign]
         self.validate_host_ca_key = check.validate_host_ca_key  # type: ignore[method-assign]
 
 
-def check_of(server: Sshd, files: Path | list[Path], policy: str = "verify", **options: object) -> HostKeyCheck:
+def check_of(
+    server: Sshd | Address, files: Path | list[Path], policy: str = "verify", **options: object
+) -> HostKeyCheck:
     known_hosts = KnownHosts([files] if isinstance(files, Path) else files)
     given = {"host": server.host, "port": server.port, "policy": policy, "known_hosts": known_hosts, **options}
     return HostKeyCheck(**given)  # type: ignore[arg-type]
 
 
 @asynccontextmanager
-async def dialed(server: Sshd, check: HostKeyCheck) -> AsyncIterator[asyncssh.SSHClientConnection]:
-    """A connection as the dial makes it."""
+async def dialed(
+    server: Sshd | Address, check: HostKeyCheck, heard: asyncio.Event | None = None
+) -> AsyncIterator[asyncssh.SSHClientConnection]:
+    """A connection as the dial makes it; ``heard`` is set when nothing more is heard of the server's keys."""
     options = check.asyncssh_options()
+    announced = options["server_host_keys_handler"]
+    if heard is not None and announced is None:
+        heard.set()
+    elif heard is not None:
+
+        async def handler(*keys: object) -> None:
+            await announced(*keys)
+            heard.set()
+
+        options["server_host_keys_handler"] = handler
     try:
         connection = await asyncssh.connect(
             server.host,
@@ -47,7 +71,7 @@ async def dialed(server: Sshd, check: HostKeyCheck) -> AsyncIterator[asyncssh.SS
             config=None,
             client_factory=lambda: Client(check),
             username=server.user,
-            client_keys=[str(server.client_key)],
+            client_keys=[str(server.client_key)] if server.client_key else None,
             agent_path=None,
             **options,
         )
@@ -70,12 +94,18 @@ def write(file: Path, *lines: str) -> Path:
     return file
 
 
-def name(server: Sshd) -> str:
+def name(server: Sshd | Address) -> str:
     return f"[{server.host}]:{server.port}"
 
 
 def fingerprint(key: Path) -> str:
     return asyncssh.read_public_key(key.with_suffix(".pub")).get_fingerprint()
+
+
+def ssh(server: Sshd, file: Path, *options: str) -> subprocess.CompletedProcess[str]:
+    """Run the real client with this file of known hosts."""
+    command = [part.replace(str(server.known_hosts), str(file)) for part in server.ssh_command(*options)]
+    return subprocess.run([*command, "true"], stdin=subprocess.DEVNULL, capture_output=True, text=True, check=False)
 
 
 async def test_a_known_key_is_accepted(sshd: Sshd) -> None:
@@ -160,7 +190,7 @@ async def test_the_name_without_port_is_a_last_resort(sshd: Sshd, tmp_path: Path
     assert isinstance(await refusal(sshd, check_of(sshd, file)), UnknownHostKey)
     async with dialed(sshd, check_of(sshd, file, "accept-new")):
         pass
-    assert sshd.ssh("true", options=["-o", f"UserKnownHostsFile={file}"]).returncode == 0
+    assert ssh(sshd, file).returncode == 0
 
 
 async def test_a_host_key_alias_is_looked_up_whatever_the_port(sshd: Sshd, tmp_path: Path) -> None:
@@ -192,7 +222,7 @@ async def test_what_accept_new_wrote_is_what_ssh_reads(sshd: Sshd, tmp_path: Pat
         pass
     assert sshd.host not in file.read_text()
     assert file.read_text().startswith("# mine\n|1|")
-    assert sshd.ssh("true", options=["-o", f"UserKnownHostsFile={file}"]).returncode == 0
+    assert ssh(sshd, file).returncode == 0
     async with dialed(sshd, check_of(sshd, file)):
         pass
 
@@ -308,7 +338,7 @@ async def test_an_authority_of_the_name_without_port_will_do_as_for_ssh(
     file = write(tmp_path / "known_hosts", keyring.ca("host").known_hosts_line("127.0.0.1"))
     async with dialed(server, check_of(server, file)):
         pass
-    assert server.ssh("true", options=["-o", f"UserKnownHostsFile={file}"]).returncode == 0
+    assert ssh(server, file).returncode == 0
 
 
 @pytest.mark.parametrize(

@@ -3,6 +3,8 @@
 from __future__ import annotations
 
 import asyncio
+import contextlib
+import logging
 from typing import TYPE_CHECKING, Final, TypeVar, cast
 
 import asyncssh
@@ -14,11 +16,16 @@ if TYPE_CHECKING:
 
 __all__ = ["Agent"]
 
+_log: Final = logging.getLogger(__name__)
 _T = TypeVar("_T")
 
 _TIMEOUT: Final = 10.0
 _TURN_TIMEOUT: Final = 60.0
 _REFUSAL: Final = "Unable to sign"
+
+
+class _NoAnswer(CredentialError, ValueError):
+    """The agent gave no answer. Being a ValueError, it makes AsyncSSH go on with the next key, as ssh does."""
 
 
 class Agent:
@@ -58,14 +65,20 @@ class Agent:
         Raises:
             CredentialError: The agent cannot be reached, does not answer, or does not sign.
         """
-        return await self._ask(lambda client: client.sign(key_blob, data, flags))
+        try:
+            return await self._ask(lambda client: client.sign(key_blob, data, flags))
+        except CredentialError as error:
+            _log.warning("a key is passed over: %s", error.message)
+            raise
 
     async def aclose(self) -> None:
         """Close the connection; a later question opens another."""
         client, self._client = self._client, None
         if client is not None:
             client.close()
-            await client.wait_closed()
+            with contextlib.suppress(OSError):  # a broken connection, or a deadline; it is closed either way
+                async with asyncio.timeout(_TIMEOUT):
+                    await client.wait_closed()
 
     async def _ask(self, question: Callable[[asyncssh.SSHAgentClient], Awaitable[_T]]) -> _T:
         try:
@@ -73,15 +86,15 @@ class Agent:
                 await self._turn.acquire()
         except TimeoutError:
             msg = f"the agent at {self.path} had no time for us within {_TURN_TIMEOUT:g} s"
-            raise CredentialError(msg) from None
+            raise _NoAnswer(msg) from None
         try:
             return await self._answer(question)
         except TimeoutError:
             msg = f"the agent at {self.path} did not answer within {_TIMEOUT:g} s"
-            raise CredentialError(msg, hint="it may be waiting for a confirmation or a token") from None
+            raise _NoAnswer(msg, hint="it may be waiting for a confirmation or a token") from None
         except (OSError, ValueError) as error:
             msg = f"the agent at {self.path} cannot be used: {str(error) or type(error).__name__}"
-            raise CredentialError(msg, hint="ssh-add -l asks the agent of $SSH_AUTH_SOCK what it holds") from error
+            raise _NoAnswer(msg, hint="ssh-add -l asks the agent of $SSH_AUTH_SOCK what it holds") from error
         finally:
             self._turn.release()
 
@@ -89,9 +102,9 @@ class Agent:
         if self._client is not None:
             try:
                 return await self._once(question)
-            except ValueError as error:
-                # AsyncSSH's word for a broken connection too: the agent may have been restarted meanwhile.
-                if str(error).startswith(_REFUSAL):
+            except (OSError, ValueError) as error:
+                # All but these two mean a broken connection to AsyncSSH: the agent may have been restarted.
+                if isinstance(error, TimeoutError) or str(error).startswith(_REFUSAL):
                     raise
         return await self._once(question)
 
