@@ -1,0 +1,67 @@
+"""The documents cannot lie: every Python block in them runs, against a real server."""
+
+from __future__ import annotations
+
+import re
+import subprocess
+import sys
+import textwrap
+from pathlib import Path
+
+import pytest
+
+from tests.peers.sshd import Sshd
+
+_ROOT = Path(__file__).parents[1]
+_DOCUMENTS = [_ROOT / "README.md", *sorted((_ROOT / "docs").glob("*.md"))]
+_BLOCK = re.compile(r"^```python\n(.*?)^```", re.DOTALL | re.MULTILINE)
+
+
+def _blocks() -> list[object]:
+    return [
+        pytest.param(block, id=f"{document.name}-{number}")
+        for document in _DOCUMENTS
+        for number, block in enumerate(_BLOCK.findall(document.read_text(encoding="utf-8")), 1)
+    ]
+
+
+def _program(block: str, config: Path) -> str:
+    """A block as a program, with its ssh_config named, since a home directory cannot be faked."""
+    named = block.replace("Pool()", f"Pool(config={str(config)!r})").replace(
+        'connect("edge1")', f'connect("edge1", config={str(config)!r}, agent_path=None)'
+    )
+    if not named.startswith("async with"):
+        return named
+    body = textwrap.indent(named, "    ")
+    return f"import asyncio\nimport mooring\n\nasync def main():\n{body}\nasyncio.run(main())\n"
+
+
+@pytest.fixture(scope="module")
+def config(sshd: Sshd, tmp_path_factory: pytest.TempPathFactory) -> Path:
+    """An ssh_config that leads the documents' hosts to a server."""
+    path = tmp_path_factory.mktemp("docs") / "config"
+    path.write_text(
+        f"Host edge1 edge2\n  HostName 127.0.0.1\n  Port {sshd.port}\n  User {sshd.user}\n"
+        f"  IdentityFile {sshd.client_key}\n  UserKnownHostsFile {sshd.known_hosts}\n"
+    )
+    return path
+
+
+@pytest.mark.parametrize("block", _blocks())
+def test_block_runs(block: str, config: Path) -> None:
+    done = _run("-c", _program(block, config))
+    assert (done.returncode, done.stderr) == (0, "")
+    assert done.stdout
+
+
+def test_demo() -> None:
+    done = _run(str(_ROOT / "examples" / "demo.py"))
+    assert (done.returncode, done.stderr) == (0, "")
+    assert "openssh: connecting -> up" in done.stdout
+    assert "13 sessions closed" in done.stdout
+
+
+def _run(*arguments: str) -> subprocess.CompletedProcess[str]:
+    return subprocess.run(
+        [sys.executable, "-W", "error", *arguments], capture_output=True, text=True, timeout=55, check=False
+    )
