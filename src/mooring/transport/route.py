@@ -4,14 +4,16 @@ from __future__ import annotations
 
 import asyncio
 import getpass
+import socket
 import subprocess
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 from pathlib import Path
 from typing import TYPE_CHECKING, Any, Final
 
-from ..model.errors import InvalidTarget
+from ..model.address import is_host
+from ..model.errors import ConfigError, InvalidTarget
 from ..model.target import Target
-from ..sshconfig import SSHConfig
+from ..sshconfig import Local, SSHConfig
 from .keywords import Keywords
 
 if TYPE_CHECKING:
@@ -107,7 +109,7 @@ class Router:
     """
 
     def __init__(self, paths: list[Path] | None = None) -> None:
-        self._config = SSHConfig.load(paths)
+        self._config = SSHConfig.load(paths, local=replace(Local.current(), resolve=_resolve))
 
     async def route(self, target: Target, keywords: Keywords | None = None) -> Route:
         """Look a target up, and every hop on its way. Cancelling is safe.
@@ -124,6 +126,9 @@ class Router:
             msg = f"the way to {target.alias} has more than {_MAX_HOPS} hops, or leads in a circle"
             raise InvalidTarget(msg, hint="look at jump= and at ProxyJump in ssh_config")
         config = self._config.lookup(target.host, user=target.username, port=target.port, run_exec=_run_exec)
+        if not is_host(config.hostname):
+            msg = f"HostName of {target.host} is no host name or address"
+            raise ConfigError(msg, source=config.origin.get("hostname"))
         proxy_command = keywords.proxy_command or (config.proxy_command if jump is None else None)
         if jump is None:
             jump = config.proxy_jump if not proxy_command else ()
@@ -166,6 +171,15 @@ def _known_hosts(target: Target, config: HostConfig) -> tuple[Path, ...]:
 def _algorithms(config: HostConfig, options: Mapping[str, Any]) -> dict[str, str]:
     found = {keyword: getattr(config, name) for keyword, name in _ALGORITHMS.items()}
     return {keyword: names for keyword, names in found.items() if names and keyword not in options}
+
+
+def _resolve(name: str) -> str | None:
+    """A name's canonical form for CanonicalizeHostname; None where it is not known. Called in a thread."""
+    try:
+        found = socket.getaddrinfo(name, None, type=socket.SOCK_STREAM, flags=socket.AI_CANONNAME)
+    except (OSError, UnicodeError):
+        return None
+    return next((canonical for *_, canonical, _ in found if canonical), None)
 
 
 def _run_exec(command: str) -> bool:
