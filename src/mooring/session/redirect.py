@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import asyncio
-from typing import TYPE_CHECKING, Final
+from typing import TYPE_CHECKING
 
 from ..model.errors import CommandTimeout, SessionLost
 from ..model.result import CommandResult
@@ -15,10 +15,7 @@ if TYPE_CHECKING:
     from .attachment import Attachment
     from .execute import Command
 
-__all__ = ["REDIRECTIONS", "run_redirected"]
-
-REDIRECTIONS: Final = frozenset({"stdin", "stdout", "stderr", "bufsize", "send_eof", "recv_eof"})
-"""The keywords that only AsyncSSH's process object knows."""
+__all__ = ["run_redirected"]
 
 
 async def run_redirected(command: Command, attachment: Attachment) -> CommandResult:

@@ -8,7 +8,6 @@ from typing import TYPE_CHECKING, Any, Final, Literal, Protocol
 
 from ..model.errors import (
     CommandFailed,
-    InvalidInput,
     MooringError,
     SessionClosed,
     SessionNotUp,
@@ -17,10 +16,11 @@ from ..model.errors import (
 )
 from ..model.event import Event, EventKind
 from ..model.status import ChannelStatus, Direction, SessionState, SessionStatus
-from ..transport.channel import HeldProcess, open_process
+from ..transport.channel import REDIRECTIONS, HeldProcess, open_process
+from .arguments import check_command, check_env, check_kept, check_keywords, check_seconds, encoded
 from .attachment import OPEN_TIMEOUT, Attachment
 from .execute import Command
-from .redirect import REDIRECTIONS, run_redirected
+from .redirect import run_redirected
 from .slots import CHANNELS, Kind
 from .state import may_follow
 
@@ -157,7 +157,7 @@ class Session:
             via=link.route.hops if link else (),
             server=link.server if link else None,
             host_key=link.host_key if link else None,
-            host_key_policy=link.host_key_policy if link else self._target.host_key or "verify",
+            host_key_policy=link.host_key_policy if link else _policy(self._target),
             algorithms=link.algorithms if link else {},
             legacy=link.legacy if link else (),
             channels=self._attachment.gate.status() if self._attachment else ChannelStatus(),
@@ -259,11 +259,15 @@ class Session:
             InvalidInput: An argument cannot be meant.
         """
         attachment = self._up()
-        _check_arguments(command, timeout, kill, max_output)
+        check_command(command)
+        check_seconds(timeout)
+        check_kept(max_output, kill, keywords)
+        check_keywords(keywords, less=("command", "subsystem"))
+        check_env(env or {})
         options = {**keywords, "env": env} if env else keywords
         call = Command(
             line=command,
-            input=input.encode(encoding or "utf-8") if isinstance(input, str) else input,
+            input=encoded(input, encoding, errors),
             timeout=timeout,
             encoding=encoding,
             errors=errors,
@@ -298,8 +302,11 @@ class Session:
             ChannelLimit: No channel slot became free in time; nothing was sent.
             ChannelRefused: The server will not open the channel or start the command.
             SessionLost: The connection was lost meanwhile.
+            InvalidInput: An argument cannot be meant.
         """
         attachment = self._up()
+        check_seconds(timeout)
+        check_keywords(keywords)
         return await attachment.open(
             Kind.HELD,
             str(args[0] if args else keywords.get("command") or keywords.get("subsystem") or "shell"),
@@ -400,21 +407,6 @@ class Session:
         return f"<Session {self.alias} {self._state.value}: {self._reason}>"
 
 
-def _check_arguments(command: object, timeout: float | None, kill: str | None, max_output: int | None) -> None:
-    if not isinstance(command, str) or not command.strip() or "\0" in command:
-        msg = "a command is a text that is not empty and holds no NUL"
-        raise InvalidInput(msg)
-    try:
-        command.encode()
-    except UnicodeEncodeError:
-        msg = "a command must be encodable as UTF-8"
-        raise InvalidInput(msg) from None
-    if timeout is not None and not timeout > 0:
-        msg = f"timeout is {timeout!r}, and must be more than 0 seconds"
-        raise InvalidInput(msg)
-    if kill not in {None, "wrap"}:
-        msg = f"kill is {kill!r}, and may be None or 'wrap'"
-        raise InvalidInput(msg)
-    if max_output is not None and max_output < 0:
-        msg = f"max_output is {max_output!r}, and must not be negative"
-        raise InvalidInput(msg)
+def _policy(target: Target) -> str:
+    policy = target.host_key or "verify"
+    return policy if policy in {"verify", "accept-new", "off"} else "pinned"

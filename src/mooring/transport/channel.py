@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import asyncio
+import inspect
 import io
 from typing import TYPE_CHECKING, Any, Final
 
@@ -11,7 +12,24 @@ import asyncssh
 if TYPE_CHECKING:
     from collections.abc import Callable, Mapping
 
-__all__ = ["ExecChannel", "HeldProcess", "SlotHolder", "open_exec", "open_process", "refused"]
+__all__ = [
+    "PROCESS_KEYWORDS",
+    "REDIRECTIONS",
+    "ExecChannel",
+    "HeldProcess",
+    "SlotHolder",
+    "open_exec",
+    "open_process",
+    "refused",
+]
+
+REDIRECTIONS: Final = frozenset({"stdin", "stdout", "stderr", "bufsize", "send_eof", "recv_eof"})
+"""The keywords of ``create_process`` that only AsyncSSH's process object knows."""
+
+PROCESS_KEYWORDS: Final = (
+    frozenset(inspect.signature(asyncssh.SSHClientConnection.create_session).parameters) | REDIRECTIONS | {"input"}
+) - {"self", "session_factory"}
+"""The keywords of ``create_process``."""
 
 _ASKED_FOR_LATER: Final = frozenset(
     {asyncssh.OPEN_CONNECT_FAILED, asyncssh.OPEN_RESOURCE_SHORTAGE, asyncssh.OPEN_ADMINISTRATIVELY_PROHIBITED}

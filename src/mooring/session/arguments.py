@@ -1,0 +1,109 @@
+"""What may be passed to ``run`` and ``process``; all else is refused here, before anything is sent."""
+
+from __future__ import annotations
+
+import codecs
+import difflib
+from collections.abc import Mapping
+from typing import TYPE_CHECKING, Any, Final
+
+from ..model.errors import InvalidInput
+from ..transport.channel import PROCESS_KEYWORDS, REDIRECTIONS
+
+if TYPE_CHECKING:
+    from collections.abc import Callable, Collection
+    from types import UnionType
+
+__all__ = ["check_command", "check_env", "check_kept", "check_keywords", "check_seconds", "encoded"]
+
+_UINT32: Final = 0xFFFF_FFFF
+
+
+def check_command(command: object) -> None:
+    """A command line: a text for the peer's shell."""
+    if not isinstance(command, str) or not command.strip() or "\0" in command:
+        raise InvalidInput("a command is a text that is not empty and holds no NUL")
+    if not _is_text(command):
+        raise InvalidInput("a command must be encodable as UTF-8")
+
+
+def check_seconds(timeout: object) -> None:
+    """A timeout: more than 0 seconds, or None."""
+    if timeout is not None and not (_is_number(timeout, int | float) and timeout > 0):  # type: ignore[operator]
+        raise InvalidInput(f"timeout is {timeout!r}, and must be more than 0 seconds")
+
+
+def encoded(data: object, encoding: object, errors: object) -> bytes | None:
+    """Standard input as bytes, with the encoding that output is decoded with."""
+    for name, value, lookup in (
+        ("encoding", encoding or "utf-8", lambda name: b"ab".decode(name, "ignore")),  # knows "hex" for no text
+        ("errors", errors, codecs.lookup_error),
+    ):
+        if not isinstance(value, str) or not _finds(lookup, value):
+            raise InvalidInput(f"{name} is {value!r}, which Python does not know")
+    if isinstance(data, str):
+        try:
+            return data.encode(str(encoding or "utf-8"))
+        except UnicodeError:
+            # Not the cause: it would show the whole input.
+            raise InvalidInput(f"input holds a character that {encoding or 'utf-8'} cannot write") from None
+    if isinstance(data, (bytearray, memoryview)):
+        return bytes(data)
+    if data is None or isinstance(data, bytes):
+        return data
+    raise InvalidInput(f"input is a {type(data).__name__}, and may be a text, bytes or None")
+
+
+def check_env(env: object) -> None:
+    """Environment variables: texts by their names."""
+    if not isinstance(env, Mapping):
+        raise InvalidInput(f"env is a {type(env).__name__}, and must be a mapping of texts")
+    for name, value in env.items():
+        if not (_is_text(name) and name and "=" not in name and _is_text(value) and "\0" not in name + value):
+            # Names only: a value may be a secret.
+            raise InvalidInput(f"env has {name!r}, and must map names without '=' to texts, all without NUL")
+
+
+def check_keywords(keywords: Mapping[str, Any], *, less: Collection[str] = ()) -> None:
+    """Keywords that AsyncSSH's ``create_process`` has, less some; the size of a terminal."""
+    known = PROCESS_KEYWORDS - set(less)
+    for name in keywords:
+        if name not in known:
+            close = difflib.get_close_matches(name, known, n=1)
+            raise InvalidInput(f"unknown keyword {name!r}", hint=f"did you mean {close[0]}?" if close else None)
+    size = keywords.get("term_size") or (0, 0)
+    if not (
+        isinstance(size, (tuple, list))
+        and len(size) in {2, 4}
+        and all(_is_number(number, int) and 0 <= number <= _UINT32 for number in size)
+    ):
+        raise InvalidInput(f"term_size is {size!r}, and must be (columns, rows) or (columns, rows, width, height)")
+
+
+def check_kept(max_output: object, kill: object, keywords: Mapping[str, Any]) -> None:
+    """``max_output`` and ``kill``, which work on output that ``run`` itself collects."""
+    if max_output is not None and not (_is_number(max_output, int) and max_output >= 0):  # type: ignore[operator]
+        raise InvalidInput(f"max_output is {max_output!r}, and must be a number of bytes from 0, or None")
+    if kill not in {None, "wrap"}:
+        raise InvalidInput(f"kill is {kill!r}, and may be None or 'wrap'")
+    for name in sorted(REDIRECTIONS.intersection(keywords)):
+        if kill or max_output is not None:
+            raise InvalidInput(f"{'kill=' + repr(kill) if kill else 'max_output'} cannot be had together with {name}=")
+    if kill and keywords.get("term_type"):
+        raise InvalidInput("kill='wrap' cannot be had with a terminal", hint="closing a terminal hangs its commands up")
+
+
+def _is_number(value: object, kind: type | UnionType) -> bool:
+    return isinstance(value, kind) and not isinstance(value, bool)
+
+
+def _is_text(value: object) -> bool:
+    return isinstance(value, str) and not any("\ud800" <= char <= "\udfff" for char in value)
+
+
+def _finds(lookup: Callable[[str], object], name: str) -> bool:
+    try:
+        lookup(name)
+    except (LookupError, ValueError):
+        return False
+    return True
