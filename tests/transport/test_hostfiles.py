@@ -63,6 +63,18 @@ def test_files_are_searched_in_order_and_say_whose_they_are(tmp_path: Path) -> N
     assert [(known.line.place, known.line.user) for known in found] == [(f"{user}:2", True), (f"{system}:1", False)]
 
 
+async def test_devices_and_pipes_are_empty_and_stay_what_they_are(tmp_path: Path) -> None:
+    null, pipe, file = tmp_path / "null", tmp_path / "pipe", tmp_path / "file"
+    null.symlink_to(os.devnull)
+    os.mkfifo(pipe)
+    file.write_text(new_line("h", KEYS[0]))
+    known_hosts = KnownHosts([null, pipe, file])
+    assert keys(known_hosts) == KEYS[:1]
+    await known_hosts.replace("h", 22, KEYS[1:], KEYS[:1])
+    assert await known_hosts.learn("h", 22, KEYS[1])
+    assert (null.is_char_device(), pipe.is_fifo(), file.read_text()) == (True, True, "")
+
+
 async def test_there_may_be_no_file_to_write_to() -> None:
     with pytest.raises(FileNotFoundError):
         await KnownHosts([]).learn("h", 22, KEYS[0])

@@ -143,8 +143,9 @@ async def test_the_hint_does_not_break_a_last_line_without_an_end(sshd: Sshd, tm
     assert len(KnownHosts([file]).match("other", 22).keys) == 1
 
 
-async def test_without_a_file_to_write_to_the_hint_is_the_pin(sshd: Sshd) -> None:
-    error = await refusal(sshd, check_of(sshd, []))
+@pytest.mark.parametrize("files", [[], [Path("/dev/null")]])
+async def test_without_a_file_to_write_to_the_hint_is_the_pin(sshd: Sshd, files: list[Path]) -> None:
+    error = await refusal(sshd, check_of(sshd, files))
     assert error.hint is not None
     async with dialed(sshd, check_of(sshd, [], error.hint.partition("trust it: host_key=")[2])):
         pass
@@ -420,3 +421,20 @@ def test_old_algorithms_are_offered_only_on_request(tmp_path: Path) -> None:
     assert offered(legacy=False)[:3] == ["rsa-sha2-512", "rsa-sha2-256", "ssh-ed25519"]
     assert not {"ssh-rsa", "ssh-dss"} & set(offered(legacy=False))
     assert offered(legacy=True)[-2:] == ["ssh-rsa", "ssh-dss"]
+
+
+@pytest.mark.parametrize(
+    ("wish", "offered"),
+    [
+        ("ssh-ed25519", ["ssh-ed25519"]),
+        ("ecdsa-*,ssh-ed25519,no-such", ["ecdsa-sha2-nistp256", "ecdsa-sha2-nistp384", "ecdsa-sha2-nistp521"]),
+        ("^rsa-*", ["rsa-sha2-512", "rsa-sha2-256", "ssh-ed25519"]),
+        ("-*ed25519,ecdsa*", ["rsa-sha2-512", "rsa-sha2-256"]),
+        ("+ssh-rsa", ["ssh-ed25519"]),
+    ],
+)
+def test_host_key_algorithms_of_ssh_config_win(wish: str, offered: list[str]) -> None:
+    check = HostKeyCheck(host="h", port=22, policy="verify", known_hosts=None, algorithms=wish)
+    found = check.asyncssh_options()["server_host_key_algs"]
+    assert found[: len(offered)] == offered
+    assert ("ssh-rsa" in found) is (wish == "+ssh-rsa")

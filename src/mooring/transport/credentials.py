@@ -68,7 +68,7 @@ class KeyRing:
                 beside one is its certificate.
             certificate_files: Further certificates for any of the keys.
             identities_only: Leave out the agent's keys that no file names.
-            agent: The agent's socket; None for ``$SSH_AUTH_SOCK`` if that is set, ``none`` for no agent.
+            agent: The agent's socket; None or ``SSH_AUTH_SOCK`` for that variable's, if it is set, ``none`` for none.
             passphrase: For all files that have one.
             defaults: Try ``~/.ssh/id_ed25519``, ``id_ecdsa`` and ``id_rsa`` too; what cannot be used is passed over.
 
@@ -104,8 +104,8 @@ class KeyRing:
         return _in_order(identities, held, keeper, others=not identities_only)
 
     def _agent(self, path: str | None) -> Agent | None:
-        path = os.environ.get("SSH_AUTH_SOCK", "") if path is None else path
-        if path in {"", "none"}:
+        path = os.environ.get("SSH_AUTH_SOCK", "") if path in {None, "SSH_AUTH_SOCK"} else path
+        if not path or path == "none":
             return None
         path = str(_expand(path))
         return self._agents.setdefault(path, Agent(path))

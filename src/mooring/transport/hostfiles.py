@@ -9,7 +9,7 @@ import stat
 import sys
 import tempfile
 import time
-from dataclasses import dataclass, replace
+from dataclasses import dataclass, field, replace
 from pathlib import Path
 from typing import TYPE_CHECKING, Final
 
@@ -66,13 +66,18 @@ class _Content:
 
     version: tuple[int, int, int] | None
     lines: tuple[Line, ...] = ()
-    by_name: dict[str, list[Line]] | None = None
+    by_name: dict[str, list[Line]] = field(default_factory=dict)
     others: tuple[Line, ...] = ()
     skipped: tuple[str, ...] = ()
+    answers: dict[str, tuple[Line, ...]] = field(default_factory=dict)
 
-    def about(self, name: str) -> Iterator[Line]:
-        yield from (self.by_name or {}).get(name, ())
-        yield from (line for line in self.others if line.matches(name))
+    def about(self, name: str) -> tuple[Line, ...]:
+        """The lines about a host, in order. Remembered: each hashed name costs a microsecond to compare."""
+        found = self.answers.get(name)
+        if found is None:
+            lines = (*self.by_name.get(name, ()), *(line for line in self.others if line.matches(name)))
+            found = self.answers[name] = tuple(sorted(lines, key=lambda line: line.number))
+        return found
 
 
 class KnownHosts:
@@ -223,11 +228,15 @@ class KnownHosts:
     def _refresh(self) -> None:
         for file, content in self._content.items():
             try:
-                version = _version(file.stat())
+                status = file.stat()
             except (FileNotFoundError, NotADirectoryError):
                 version = None
+            else:
+                # What holds no lines (/dev/null) is empty, and what could keep us waiting (a pipe) is not opened.
+                kept = stat.S_ISREG(status.st_mode) or stat.S_ISDIR(status.st_mode)
+                version = _version(status) if kept else None
             if version != content.version:
-                self._content[file] = _read(file, user=file in self._user)
+                self._content[file] = _read(file, user=file in self._user) if version else _Content(None)
 
 
 def _read(file: Path, *, user: bool) -> _Content:
@@ -280,6 +289,8 @@ def _append(descriptor: int, data: bytes) -> None:
 def _rewrite(file: Path, name: str, blobs: frozenset[bytes], lines: list[str]) -> None:
     """Replace a file by its new text in one step; a link stays a link."""
     file = file.resolve()
+    if file.exists() and not file.is_file():
+        return  # never rename onto a device: /dev/null is a known_hosts file to many
     with _locked(file) as descriptor:
         old = _read_all(descriptor)
         new = take_out(old, name, blobs)

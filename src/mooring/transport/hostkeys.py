@@ -6,6 +6,7 @@ AsyncSSH asks for it before the peer has proved that it holds the key, so nothin
 from __future__ import annotations
 
 import logging
+from fnmatch import fnmatchcase
 from typing import TYPE_CHECKING, Any, Final
 
 import asyncssh
@@ -55,6 +56,7 @@ class HostKeyCheck:
         hash_names: Whether names are written hashed.
         update: UpdateHostKeys, ``ask`` counting as no, since nobody is there to ask; by default yes.
         legacy: Whether SHA-1 signatures and DSA keys will do.
+        algorithms: HostKeyAlgorithms: a list as ssh_config has it, ``+ - ^`` included. It wins.
         on_change: Told in a sentence what was written down, taken out, or could not be.
 
     Attributes:
@@ -74,6 +76,7 @@ class HostKeyCheck:
         hash_names: bool = False,
         update: bool | str | None = None,
         legacy: bool = False,
+        algorithms: str | None = None,
         on_change: Callable[[str], None] | None = None,
     ) -> None:
         self.policy_name = policy if policy in _POLICIES else "pinned"
@@ -85,6 +88,7 @@ class HostKeyCheck:
         self._hash_names = hash_names
         self._update = update in {None, True, "yes"} and self.policy_name in {"verify", "accept-new"}
         self._legacy = legacy
+        self._wished = algorithms
         self._tell = on_change or (lambda _: None)
         self._trust = Trust(name_of(self._host, self._port))
         self._certified = False
@@ -136,8 +140,10 @@ class HostKeyCheck:
         if isinstance(self._pin, asyncssh.SSHKey):
             kinds.append(self._pin.get_algorithm())
         first = [name for kind in kinds for name in (_RSA if kind == "ssh-rsa" else (kind,)) if name not in _OLD]
-        last = _OLD if self._legacy else ()
-        return list(dict.fromkeys((*(_CERTIFICATES if certificates else ()), *first, *_ALGORITHMS, *last)))
+        usual = (*(_CERTIFICATES if certificates else ()), *first, *_ALGORITHMS, *(_OLD if self._legacy else ()))
+        if self._wished:
+            usual = _as_wished(self._wished, usual, (*(_CERTIFICATES if certificates else ()), *_ALGORITHMS, *_OLD))
+        return list(dict.fromkeys(usual))
 
     def validate_host_public_key(self, host: str, addr: str, port: int, key: asyncssh.SSHKey) -> bool:
         """Whether a key will do, as AsyncSSH's callback of this name asks; if not, ``error`` says why."""
@@ -279,6 +285,16 @@ def _pin(text: str) -> asyncssh.SSHKey | str:
     except ValueError as error:
         msg = f"option 'host_key' has a public key that cannot be read: {error}"
         raise InvalidTarget(msg) from None
+
+
+def _as_wished(wish: str, usual: tuple[str, ...], possible: tuple[str, ...]) -> tuple[str, ...]:
+    """A list changed or replaced as ssh_config(5) says under HostKeyAlgorithms."""
+    how = wish[0] if wish[0] in "+-^" else ""
+    patterns = wish.removeprefix(how).split(",")
+    matching = tuple(name for pattern in patterns for name in (*possible, *usual) if fnmatchcase(name, pattern))
+    if how == "-":
+        return tuple(name for name in usual if name not in matching)
+    return {"+": (*usual, *matching), "^": (*matching, *usual)}.get(how, matching)
 
 
 def _of(known: Iterable[Known], key: asyncssh.SSHKey) -> list[Known]:

@@ -165,14 +165,20 @@ def _hashed(name: str, salt: bytes) -> str:
 
 
 def _is_hash_of(hashed: str, name: str) -> bool:
-    parts = hashed.split("|")
-    if len(parts) != 4 or parts[1] != "1":  # |1|salt|hash
-        return False
-    try:
-        salt, digest = (base64.b64decode(part, validate=True) for part in parts[2:])
-    except (binascii.Error, ValueError):
-        return False
+    salt, digest = _salt_and_digest(hashed)
     return hmac.digest(salt, name.encode("utf-8", "surrogateescape"), hashlib.sha1) == digest
+
+
+@functools.lru_cache(maxsize=65536)
+def _salt_and_digest(hashed: str) -> tuple[bytes, bytes]:
+    """What ``|1|salt|hash`` holds; for anything else, what is the hash of nothing."""
+    try:
+        nothing, one, salt, digest = hashed.split("|")
+        if (nothing, one) == ("", "1"):
+            return base64.b64decode(salt, validate=True), base64.b64decode(digest, validate=True)
+    except ValueError:
+        pass
+    return b"", b""
 
 
 @functools.lru_cache(maxsize=4096)

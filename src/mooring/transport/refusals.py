@@ -2,7 +2,9 @@
 
 from __future__ import annotations
 
+import os
 import shlex
+from pathlib import Path
 from typing import TYPE_CHECKING
 
 from ..model.errors import HostKeyChanged, UnknownHostKey
@@ -10,7 +12,6 @@ from .known_hosts import new_line
 
 if TYPE_CHECKING:
     from collections.abc import Iterable
-    from pathlib import Path
 
     import asyncssh
 
@@ -99,7 +100,7 @@ def _changed(trust: Trust, key: asyncssh.SSHKey, message: str, hint: str | None)
 
 def _command(trust: Trust, key: asyncssh.SSHKey, file: Path | None) -> str:
     """A shell command that trusts this key, and no other."""
-    if file is None:
+    if file is None or file == Path(os.devnull):
         return f"host_key={key.get_fingerprint()}"
     line, quoted = shlex.quote(new_line(trust.name, key)), shlex.quote(str(file))
     if not file.parent.is_dir():
