@@ -206,7 +206,7 @@ def _read(file: Path, what: str, *, private: bool = False) -> tuple[bytes, _Vers
                 )
             data = stream.read(_MAX_SIZE + 1)
     except OSError as error:
-        raise CredentialError(f"{what} cannot be read: {file}: {error.strerror or error}") from None
+        raise CredentialError(f"{what} cannot be read: {error.strerror or error}") from None
     if len(data) > _MAX_SIZE:
-        raise CredentialError(f"{what} cannot be read: {file} has more than {_MAX_SIZE} bytes")
+        raise CredentialError(f"{what} cannot be read: it has more than {_MAX_SIZE} bytes")
     return data, (status.st_mtime_ns, status.st_size, status.st_ino)
