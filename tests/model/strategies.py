@@ -47,6 +47,7 @@ TARGET = st.builds(
     | SHOWN.map(lambda comment: "ssh-ed25519 AAAAC3Nza+/== " + comment),
     legacy=st.none() | st.booleans(),
     channels=st.none() | st.integers(1, 10_000),
+    handshakes=st.none() | st.integers(1, 10_000),
     rate=st.none() | st.builds(Rate, st.integers(1, 999_999), st.sampled_from([1.0, 60.0, 3600.0])),
     keepalive=st.none() | SECONDS,
     connect_timeout=st.none() | SECONDS,

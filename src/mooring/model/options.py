@@ -30,7 +30,7 @@ _FINGERPRINT: Final = re.compile(r"SHA256:[A-Za-z0-9+/]{43}")
 _POLICIES: Final = ("verify", "accept-new", "off")
 _WHOLE: Final = re.compile(r"0*([0-9]{1,5})")
 _MAX_PORT: Final = 65_535
-_MAX_CHANNELS: Final = 10_000
+_MAX_COUNT: Final = 10_000
 _MAX_SECONDS: Final = 86_400.0
 _NONE: Final = "none"
 
@@ -168,11 +168,11 @@ def _switch(value: object) -> bool:
     raise ValueError("must be yes or no")
 
 
-def _channels(value: object) -> int:
-    channels = _whole(value, _MAX_CHANNELS)
-    if channels is None:
-        raise ValueError(f"must be a number from 1 to {_MAX_CHANNELS}")
-    return channels
+def _count(value: object) -> int:
+    count = _whole(value, _MAX_COUNT)
+    if count is None:
+        raise ValueError(f"must be a number from 1 to {_MAX_COUNT}")
+    return count
 
 
 def _rate(value: object) -> Rate:
@@ -211,7 +211,8 @@ OPTIONS: Final[Mapping[str, Callable[[object], object]]] = {
     "known_hosts": _text,
     "host_key": _host_key,
     "legacy": _switch,
-    "channels": _channels,
+    "channels": _count,
+    "handshakes": _count,
     "rate": _rate,
     "keepalive": _seconds,
     "connect_timeout": _seconds,

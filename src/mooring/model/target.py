@@ -46,6 +46,7 @@ class Target:
         host_key: ``verify``, ``accept-new``, ``off``, or the one key (or its ``SHA256:`` fingerprint) to accept.
         legacy: Whether old algorithms may be offered too.
         channels: ``session`` channels open at once to begin with.
+        handshakes: Handshakes that the device bears at once.
         rate: Connections in a span of time that the device accepts.
         keepalive: Seconds between keepalives; three without an answer end the connection.
         connect_timeout: Seconds for TCP, handshake and login together.
@@ -64,6 +65,7 @@ class Target:
     host_key: str | None = None
     legacy: bool | None = None
     channels: int | None = None
+    handshakes: int | None = None
     rate: Rate | None = None
     keepalive: float | None = None
     connect_timeout: float | None = None
