@@ -68,8 +68,9 @@ class Attachment:
             ChannelRefused: The server refuses the command, or does not answer.
             SessionLost: The connection was lost.
         """
+        since = self.now()
         while True:
-            lease = self.gate.try_lease(kind, what) or await self.gate.lease(kind, what, deadline - self.now())
+            lease = self.gate.try_lease(kind, what) or await self.gate.lease(kind, what, deadline, since)
             holder = make(lease.release)
             task = asyncio.create_task(start(holder))
             self._openings.add(task)
@@ -88,7 +89,7 @@ class Attachment:
                 return holder
             await self.gate.pause(min(pause, deadline - self.now()))
             if self.now() >= deadline:
-                raise self.gate.limit_error(OPEN_TIMEOUT)
+                raise self.gate.limit_error(since)
 
     def _sorted(self, error: Exception, task: asyncio.Task[None], holder: SlotHolder, lease: Lease) -> float:
         """Seconds to pause before the channel may be asked for again; any other failure is raised."""

@@ -40,6 +40,7 @@ class Lease:
         """The channel is closed on both sides, or was never asked for."""
         if self._free():
             self._gate.slots.closed(self._kind, self._gate.now())
+            self._gate.freed.set()
             self._gate.grant()
 
     def refused(self) -> float:
@@ -85,7 +86,7 @@ class ChannelGate:
         self._alias = alias
         self._queue: deque[tuple[Kind, str, asyncio.Future[Lease]]] = deque()
         self._closed: MooringError | None = None
-        self._freed = asyncio.Event()
+        self.freed = asyncio.Event()
 
     def try_lease(self, kind: Kind, what: str) -> Lease | None:
         """A slot if one is free and nobody waits for it, else None."""
@@ -93,11 +94,17 @@ class ChannelGate:
             return self._take(kind, what)
         return None
 
-    async def lease(self, kind: Kind, what: str, timeout: float) -> Lease:
+    async def lease(self, kind: Kind, what: str, deadline: float, since: float) -> Lease:
         """Wait for a slot. Cancelling is safe: a slot handed over at that moment goes to the next.
 
+        Args:
+            kind: What it is for.
+            what: The command, for the names of holders.
+            deadline: When to give up, monotonic.
+            since: When the caller began to wait, for the message.
+
         Raises:
-            ChannelLimit: None became free within ``timeout`` seconds; the message names who holds them.
+            ChannelLimit: None became free in time; the message names who holds them.
             SessionLost: The connection was lost meanwhile.
         """
         if (lease := self.try_lease(kind, what)) is not None:
@@ -109,7 +116,7 @@ class ChannelGate:
         self._queue.append(entry)
         self.grant()
         try:
-            async with asyncio.timeout(timeout):
+            async with asyncio.timeout_at(deadline):
                 return await waiter
         except BaseException as error:
             if waiter.done() and not waiter.cancelled() and waiter.exception() is None:
@@ -118,19 +125,18 @@ class ChannelGate:
                 with contextlib.suppress(ValueError):
                     self._queue.remove(entry)
             if isinstance(error, TimeoutError):
-                raise self.limit_error(timeout) from None
+                raise self.limit_error(since) from None
             raise
 
     async def pause(self, timeout: float) -> None:
         """Wait until a channel of ours closes, at most ``timeout`` seconds. Cancelling is safe."""
-        self._freed.clear()
+        self.freed.clear()
         with contextlib.suppress(TimeoutError):
             async with asyncio.timeout(timeout):
-                await self._freed.wait()
+                await self.freed.wait()
 
     def grant(self) -> None:
         """Hand free slots to those who wait, in their order."""
-        self._freed.set()
         for entry in tuple(self._queue):
             kind, what, waiter = entry
             if self.slots.taken >= self.slots.limit:
@@ -146,7 +152,7 @@ class ChannelGate:
             *_, waiter = self._queue.popleft()
             if not waiter.done():
                 waiter.set_exception(error)
-        self._freed.set()
+        self.freed.set()
 
     def status(self) -> ChannelStatus:
         """How it stands."""
@@ -159,13 +165,13 @@ class ChannelGate:
         self.holders.add(lease)
         return lease
 
-    def limit_error(self, timeout: float) -> ChannelLimit:
-        """That no slot became free within ``timeout`` seconds, with the names of those who hold them."""
-        names = Counter(lease.name for lease in self.holders)
+    def limit_error(self, since: float) -> ChannelLimit:
+        """That no slot became free since then, with the names of those who hold them."""
+        names = Counter(lease.name for lease in sorted(self.holders, key=lambda lease: lease.since))
         held = ", ".join(f"{count} x {name}" if count > 1 else name for name, count in names.most_common(8))
         oldest = max((self.now() - lease.since for lease in self.holders), default=0.0)
         return ChannelLimit(
-            f"{self._alias}: no channel became free within {timeout:g} s; "
+            f"{self._alias}: no channel became free within {round(self.now() - since, 1):g} s; "
             f"{self.slots.taken} of {self.slots.limit} are held by {held or 'nobody'}, "
             f"the oldest for {oldest:.0f} s",
             hint="close one, raise channels= where the server allows more, or wait longer",

@@ -22,6 +22,7 @@ _QUIET: Final = 30.0
 """Seconds without a refusal after which one channel more is tried."""
 _FIRST_PAUSE: Final = 0.05
 _LONGEST_PAUSE: Final = 1.0
+_DOUBLINGS: Final = 16
 
 
 class Kind(enum.Enum):
@@ -92,7 +93,7 @@ class Slots:
             if self._suspicious:
                 self.limit = max(1, min(self.limit, self.taken))
             self._suspicious = True
-        return min(_LONGEST_PAUSE, _FIRST_PAUSE * 2.0 ** (self._in_a_row - 1))
+        return min(_LONGEST_PAUSE, _FIRST_PAUSE * 2.0 ** min(self._in_a_row - 1, _DOUBLINGS))
 
     def _release(self, kind: Kind) -> None:
         self.taken -= 1
