@@ -10,7 +10,7 @@ from .private import DEFAULTS, KNOWN
 if TYPE_CHECKING:
     from collections.abc import Mapping
 
-__all__ = ["LEGACY", "agreed", "offers", "old", "pick"]
+__all__ = ["LEGACY", "RSA_BITS", "agreed", "offers", "old", "pick", "rsa_bits"]
 
 _CIPHERS: Final = ("aes128-gcm@openssh.com", "aes256-gcm@openssh.com")
 """First, since in AsyncSSH they halve the CPU per packet against chacha20-poly1305; the other defaults stay."""
@@ -55,7 +55,7 @@ def pick(spec: str | None, usual: list[str], keyword: str) -> list[str]:
         return usual
     how, names = (spec[0], spec[1:]) if spec[0] in "+-^" else ("", spec)
     patterns = [name.strip() for name in names.split(",")]
-    pool = usual if how == "-" else KNOWN[keyword]
+    pool = usual if how == "-" else [*usual, *KNOWN[keyword]]
     chosen = [name for pattern in patterns for name in pool if fnmatch.fnmatchcase(name, pattern)]
     match how:
         case "+":
@@ -73,6 +73,19 @@ def _sound(keyword: str) -> list[str]:
     """AsyncSSH's defaults, less the old ones, the fast ciphers first."""
     names = [name for name in DEFAULTS[keyword] if name not in _OLD]
     return list(dict.fromkeys([*_CIPHERS, *names])) if keyword == "encryption_algs" else names
+
+
+RSA_BITS: Final = 1024
+"""Fewer in an RSA key, the host's or ours, will not do: ssh_config(5), RequiredRSASize."""
+
+
+def rsa_bits(public_data: bytes) -> int | None:
+    """The size of an RSA public key as SSH writes it (RFC 4253 section 6.6); None for other keys."""
+    try:
+        kind, _, modulus = _strings(public_data)
+    except ValueError:
+        return None
+    return int.from_bytes(modulus, "big").bit_length() if kind == b"ssh-rsa" else None
 
 
 def agreed(hash_prefix: bytes) -> dict[str, str]:

@@ -11,7 +11,7 @@ from typing import TYPE_CHECKING, Any, Final
 import asyncssh
 
 from ..model.errors import ConnectError, ConnectFailed, CredentialError, InvalidTarget
-from .algorithms import offers, pick
+from .algorithms import RSA_BITS, offers, rsa_bits
 from .client import Client
 from .credentials import KeyRing
 from .hostkeys import HostKeyCheck, KnownHosts
@@ -44,7 +44,7 @@ class Dialer:
 
     def __init__(self) -> None:
         self._keys = KeyRing()
-        self._known_hosts: dict[tuple[Path, ...], KnownHosts] = {}
+        self._known_hosts: dict[tuple[tuple[Path, ...], tuple[Path, ...]], KnownHosts] = {}
 
     async def aclose(self) -> None:
         """Let go of the agents."""
@@ -93,28 +93,31 @@ class Dialer:
         return Link(connection, route, client, check, proxy)
 
     def _check(self, route: Route, on_trust: Callable[[str], None] | None) -> HostKeyCheck:
-        known_hosts = self._known_hosts.get(route.known_hosts)
+        config = route.config
+        files = route.known_hosts, route.system_known_hosts
+        known_hosts = self._known_hosts.get(files)
         if known_hosts is None:
-            known_hosts = self._known_hosts[route.known_hosts] = KnownHosts(route.known_hosts)
+            known_hosts = self._known_hosts[files] = KnownHosts(route.known_hosts, system=route.system_known_hosts)
+        # As ssh: a file named in ssh_config is only rewritten where UpdateHostKeys says so.
+        named = config.user_known_hosts_files is not None and route.target.known_hosts is None
         return HostKeyCheck(
             host=route.host,
             port=route.port,
             policy=route.policy,
             known_hosts=known_hosts,
-            alias=route.config.host_key_alias,
-            hash_names=bool(route.config.hash_known_hosts),
-            update=route.config.update_host_keys,
+            alias=config.host_key_alias,
+            hash_names=bool(config.hash_known_hosts),
+            update=config.update_host_keys or (False if named else None),
             legacy=bool(route.target.legacy),
+            algorithms=config.host_key_algorithms,
+            authorities_sign_with=config.ca_signature_algorithms,
+            rsa_bits=config.required_rsa_size or RSA_BITS,
             on_change=on_trust,
         )
 
     async def _options(self, route: Route, check: HostKeyCheck) -> dict[str, Any]:
         """AsyncSSH's keywords for a route: ours, then what ssh_config says, then what the caller says."""
         config = route.config
-        trust = check.asyncssh_options()
-        trust["server_host_key_algs"] = pick(
-            config.host_key_algorithms, trust["server_host_key_algs"], "server_host_key_algs"
-        )
         options: dict[str, Any] = {
             "username": route.username,
             "client_keys": await self._client_keys(route),
@@ -127,7 +130,7 @@ class Dialer:
             "connect_timeout": None,
             "login_timeout": route.connect_timeout,
             **offers(legacy=bool(route.target.legacy), wanted=route.algorithms),
-            **trust,
+            **check.asyncssh_options(),
             **_configured(config),
             **route.keywords.options,
         }
@@ -144,17 +147,16 @@ class Dialer:
         if keywords.client_keys is not None:
             # Fresh pairs: they carry state of one login.
             return asyncssh.load_keypairs(list(keywords.client_keys)) or None
-        return (
-            await self._keys.key_pairs(
-                identity_files=route.identity,
-                certificate_files=route.config.certificate_files,
-                identities_only=route.config.identities_only,
-                agent=keywords.agent or route.config.identity_agent,
-                passphrase=keywords.passphrase,
-                defaults=route.target.identity is None and route.config.default_identities,
-            )
-            or None
+        pairs = await self._keys.key_pairs(
+            identity_files=route.identity,
+            certificate_files=route.config.certificate_files,
+            identities_only=route.config.identities_only,
+            agent=keywords.agent or route.config.identity_agent,
+            passphrase=keywords.passphrase,
+            defaults=route.target.identity is None and route.config.default_identities,
         )
+        least = route.config.required_rsa_size or RSA_BITS
+        return [pair for pair in pairs if (rsa_bits(pair.public_data) or least) >= least] or None
 
 
 def _configured(config: HostConfig) -> dict[str, Any]:

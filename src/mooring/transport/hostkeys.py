@@ -6,13 +6,13 @@ AsyncSSH asks for it before the peer has proved that it holds the key, so nothin
 from __future__ import annotations
 
 import logging
-from fnmatch import fnmatchcase
 from typing import TYPE_CHECKING, Any, Final
 
 import asyncssh
 
 from ..model.errors import HostKeyChanged, HostKeyError, InvalidTarget
 from . import refusals
+from .algorithms import RSA_BITS, pick, rsa_bits
 from .hostfiles import KnownHosts, Trust
 from .known_hosts import name_of
 from .refusals import places, words
@@ -37,6 +37,8 @@ _ALGORITHMS: Final = (
 )
 _OLD: Final = ("ssh-rsa", "ssh-dss")
 _CERTIFICATES: Final = tuple(f"{name}-cert-v01@openssh.com" for name in _ALGORITHMS)
+_AUTHORITIES: Final = _ALGORITHMS
+"""What an authority may sign with: ssh's default, which leaves SHA-1 out."""
 _POLICIES: Final = frozenset({"verify", "accept-new", "off"})
 
 
@@ -57,6 +59,9 @@ class HostKeyCheck:
         update: UpdateHostKeys, ``ask`` counting as no, since nobody is there to ask; by default yes.
         legacy: Whether SHA-1 signatures and DSA keys will do.
         algorithms: HostKeyAlgorithms: a list as ssh_config has it, ``+ - ^`` included. It wins.
+        authorities_sign_with: CASignatureAlgorithms, as such a list. An RSA authority passes if any of its
+            signature algorithms does, since AsyncSSH does not tell which one it used.
+        rsa_bits: RequiredRSASize: a smaller RSA host key is refused.
         on_change: Told in a sentence what was written down, taken out, or could not be.
 
     Attributes:
@@ -77,6 +82,8 @@ class HostKeyCheck:
         update: bool | str | None = None,
         legacy: bool = False,
         algorithms: str | None = None,
+        authorities_sign_with: str | None = None,
+        rsa_bits: int = RSA_BITS,
         on_change: Callable[[str], None] | None = None,
     ) -> None:
         self.policy_name = policy if policy in _POLICIES else "pinned"
@@ -89,6 +96,8 @@ class HostKeyCheck:
         self._update = update in {None, True, "yes"} and self.policy_name in {"verify", "accept-new"}
         self._legacy = legacy
         self._wished = algorithms
+        self._authority_algorithms = pick(authorities_sign_with, list(_AUTHORITIES), "signature_algs")
+        self._rsa_bits = rsa_bits
         self._tell = on_change or (lambda _: None)
         self._trust = Trust(name_of(self._host, self._port))
         self._certified = False
@@ -128,7 +137,14 @@ class HostKeyCheck:
         if self._trust.portless:
             return ()
         revoked = {known.key for known in self._trust.revoked}
-        return tuple(known.key for known in self._trust.keys if known.line.user and known.key not in revoked)
+        return tuple(
+            known.key
+            for known in self._trust.keys
+            if known.line.user and known.key not in revoked and not self._too_small(known.key)
+        )
+
+    def _too_small(self, key: asyncssh.SSHKey) -> bool:
+        return (rsa_bits(key.public_data) or self._rsa_bits) < self._rsa_bits
 
     def _algorithms(self, *, certificates: bool) -> list[str]:
         """What we ask the server to sign with: kinds of keys that we know first, then the others.
@@ -141,9 +157,8 @@ class HostKeyCheck:
             kinds.append(self._pin.get_algorithm())
         first = [name for kind in kinds for name in (_RSA if kind == "ssh-rsa" else (kind,)) if name not in _OLD]
         usual = (*(_CERTIFICATES if certificates else ()), *first, *_ALGORITHMS, *(_OLD if self._legacy else ()))
-        if self._wished:
-            usual = _as_wished(self._wished, usual, (*(_CERTIFICATES if certificates else ()), *_ALGORITHMS, *_OLD))
-        return list(dict.fromkeys(usual))
+        wished = pick(self._wished, list(dict.fromkeys(usual)), "server_host_key_algs")
+        return [name for name in wished if certificates or name not in _CERTIFICATES]
 
     def validate_host_public_key(self, host: str, addr: str, port: int, key: asyncssh.SSHKey) -> bool:
         """Whether a key will do, as AsyncSSH's callback of this name asks; if not, ``error`` says why."""
@@ -170,6 +185,8 @@ class HostKeyCheck:
         trust, before, self.key = self._trust, self.key, key
         if before is not None and before != key:
             return refusals.swapped(trust, key)
+        if self._too_small(key):
+            return refusals.too_small(trust, key, self._rsa_bits)
         if _of(trust.revoked, key):
             return refusals.revoked(trust, key)
         if self._pin is not None:
@@ -193,8 +210,11 @@ class HostKeyCheck:
             return refusals.revoked(self._trust, key)
         if self._pin is not None:
             return refusals.unpinned(self._trust, key, self._pin)
-        if self.policy_name == "off" or _of(self._trust.authorities, key):
+        if self.policy_name == "off":
             return None
+        if _of(self._trust.authorities, key):
+            sound = any(name.decode("ascii") in self._authority_algorithms for name in key.sig_algorithms)
+            return None if sound else refusals.unsound(self._trust, key)
         return refusals.foreign(self._trust, key)
 
     def refused(self, error: Exception) -> HostKeyError:
@@ -285,16 +305,6 @@ def _pin(text: str) -> asyncssh.SSHKey | str:
     except ValueError as error:
         msg = f"option 'host_key' has a public key that cannot be read: {error}"
         raise InvalidTarget(msg) from None
-
-
-def _as_wished(wish: str, usual: tuple[str, ...], possible: tuple[str, ...]) -> tuple[str, ...]:
-    """A list changed or replaced as ssh_config(5) says under HostKeyAlgorithms."""
-    how = wish[0] if wish[0] in "+-^" else ""
-    patterns = wish.removeprefix(how).split(",")
-    matching = tuple(name for pattern in patterns for name in (*possible, *usual) if fnmatchcase(name, pattern))
-    if how == "-":
-        return tuple(name for name in usual if name not in matching)
-    return {"+": (*usual, *matching), "^": (*matching, *usual)}.get(how, matching)
 
 
 def _of(known: Iterable[Known], key: asyncssh.SSHKey) -> list[Known]:

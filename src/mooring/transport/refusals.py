@@ -7,7 +7,7 @@ import shlex
 from pathlib import Path
 from typing import TYPE_CHECKING
 
-from ..model.errors import HostKeyChanged, UnknownHostKey
+from ..model.errors import HostKeyChanged, HostKeyError, UnknownHostKey
 from .known_hosts import new_line
 
 if TYPE_CHECKING:
@@ -17,7 +17,18 @@ if TYPE_CHECKING:
 
     from .hostfiles import Known, Trust
 
-__all__ = ["changed", "foreign", "places", "revoked", "swapped", "unknown", "unpinned", "words"]
+__all__ = [
+    "changed",
+    "foreign",
+    "places",
+    "revoked",
+    "swapped",
+    "too_small",
+    "unknown",
+    "unpinned",
+    "unsound",
+    "words",
+]
 
 
 def words(key: asyncssh.SSHKey) -> str:
@@ -90,6 +101,27 @@ def revoked(trust: Trust, key: asyncssh.SSHKey) -> HostKeyChanged:
 def swapped(trust: Trust, key: asyncssh.SSHKey) -> HostKeyChanged:
     """The host showed another key before, on the same connection."""
     return _changed(trust, key, f"{trust.name} changed its host key within one connection, to {words(key)}", None)
+
+
+def too_small(trust: Trust, key: asyncssh.SSHKey, bits: int) -> HostKeyError:
+    """An RSA key of too few bits."""
+    return _unfit(trust, key, f"an RSA key of fewer than {bits} bits", "RequiredRSASize in ssh_config sets the least")
+
+
+def unsound(trust: Trust, key: asyncssh.SSHKey) -> HostKeyError:
+    """An authority that signs with what may not be signed with."""
+    sentence = "a certificate of an authority whose signatures are not allowed"
+    return _unfit(trust, key, sentence, "CASignatureAlgorithms in ssh_config names those that are")
+
+
+def _unfit(trust: Trust, key: asyncssh.SSHKey, what: str, hint: str) -> HostKeyError:
+    return HostKeyError(
+        f"{trust.name} shows {what}: {words(key)}",
+        host=trust.name,
+        fingerprint=key.get_fingerprint(),
+        key_type=key.get_algorithm(),
+        hint=hint,
+    )
 
 
 def _changed(trust: Trust, key: asyncssh.SSHKey, message: str, hint: str | None) -> HostKeyChanged:

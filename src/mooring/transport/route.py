@@ -49,7 +49,8 @@ class Route:
         username: Whom to log in as.
         config: What ssh_config says of the host.
         policy: ``verify``, ``accept-new``, ``off``, a key or its fingerprint.
-        known_hosts: The files of trusted keys, the one to write to first.
+        known_hosts: The user's files of trusted keys, the one to write to first.
+        system_known_hosts: Further ones, which are never written to.
         identity: Key files named for this host; empty means the usual ones.
         keepalive: Seconds between keepalives.
         keepalive_count: How many may be missed.
@@ -67,6 +68,7 @@ class Route:
     config: HostConfig
     policy: str
     known_hosts: tuple[Path, ...]
+    system_known_hosts: tuple[Path, ...]
     identity: tuple[str, ...]
     keepalive: float
     keepalive_count: int
@@ -144,7 +146,8 @@ class Router:
             username=target.username or config.user or getpass.getuser(),
             config=config,
             policy=policy,
-            known_hosts=_known_hosts(target, config),
+            known_hosts=_user_files(target, config),
+            system_known_hosts=() if target.known_hosts else _system_files(config),
             identity=config.identity_files if target.identity is None else target.identity,
             keepalive=target.keepalive or config.server_alive_interval or KEEPALIVE,
             keepalive_count=config.server_alive_count_max or KEEPALIVE_COUNT,
@@ -156,16 +159,18 @@ class Router:
         )
 
 
-def _known_hosts(target: Target, config: HostConfig) -> tuple[Path, ...]:
-    if target.known_hosts:
-        return (Path(target.known_hosts).expanduser(),)
-    user = config.user_known_hosts_files
-    if user is None:
-        user = ("~/.ssh/known_hosts", "~/.ssh/known_hosts2")
-    system = config.global_known_hosts_files
-    if system is None:
-        system = ("/etc/ssh/ssh_known_hosts", "/etc/ssh/ssh_known_hosts2")
-    return tuple(Path(name).expanduser() for name in (*user, *system))
+def _user_files(target: Target, config: HostConfig) -> tuple[Path, ...]:
+    names = (target.known_hosts,) if target.known_hosts else config.user_known_hosts_files
+    return _files(("~/.ssh/known_hosts", "~/.ssh/known_hosts2") if names is None else names)
+
+
+def _system_files(config: HostConfig) -> tuple[Path, ...]:
+    names = config.global_known_hosts_files
+    return _files(("/etc/ssh/ssh_known_hosts", "/etc/ssh/ssh_known_hosts2") if names is None else names)
+
+
+def _files(names: tuple[str, ...]) -> tuple[Path, ...]:
+    return tuple(Path(name).expanduser() for name in names)
 
 
 def _algorithms(config: HostConfig, options: Mapping[str, Any]) -> dict[str, str]:
