@@ -22,7 +22,7 @@ help:
 
 demo: venv wheel
 	@scripts/programs openssh-server:sshd openssh-client:ssh
-	@$(BIN)/python examples/demo.py
+	@$(BIN)/mooring demo
 
 test: venv wheel programs
 	@$(BIN)/python -m pytest $(ARGS)

@@ -55,7 +55,7 @@ def test_block_runs(block: str, config: Path) -> None:
 
 
 def test_demo() -> None:
-    done = _run(str(_ROOT / "examples" / "demo.py"))
+    done = _run("-m", "mooring.cli", "demo")
     assert (done.returncode, done.stderr) == (0, "")
     assert "openssh: connecting -> up" in done.stdout
     assert "13 sessions closed" in done.stdout

@@ -22,10 +22,10 @@ if TYPE_CHECKING:
 
 _EXAMPLES = """\
 Examples:
-  python -m mooring.simulate hosts                           one host, open to everybody
-  python -m mooring.simulate hosts --count 3 --port 2201     three hosts, on ports 2201 to 2203
-  python -m mooring.simulate hosts --count 1000 --one-port   a thousand hosts on one port, told apart by user name
-  python -m mooring.simulate hosts --user admin --password secret --latency 0.2
+  mooring simulate hosts                           one host, open to everybody
+  mooring simulate hosts --count 3 --port 2201     three hosts, on ports 2201 to 2203
+  mooring simulate hosts --count 1000 --one-port   a thousand hosts on one port, told apart by user name
+  mooring simulate hosts --user admin --password secret --latency 0.2
 
 Simulated hosts answer: true, false, hostname, uptime, echo TEXT, stderr TEXT, cat, sleep SECONDS, exit STATUS,
 bytes COUNT, show version. When they listen, one line of JSON on stdout says where, and which host key they show.
@@ -36,7 +36,7 @@ They end at SIGTERM, at SIGINT, and, if stdin is a pipe, when it is closed.
 def parser() -> argparse.ArgumentParser:
     """The command line."""
     program = argparse.ArgumentParser(
-        prog="python -m mooring.simulate", description=_EXAMPLES, formatter_class=argparse.RawDescriptionHelpFormatter
+        prog="mooring simulate", description=_EXAMPLES, formatter_class=argparse.RawDescriptionHelpFormatter
     )
     commands = program.add_subparsers(dest="what", required=True, metavar="hosts")
     hosts = commands.add_parser(
