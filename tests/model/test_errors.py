@@ -20,7 +20,7 @@ CLASSES: dict[str, type[MooringError]] = {
     for name, value in vars(errors).items()
     if inspect.isclass(value) and issubclass(value, MooringError) and value.__module__ == errors.__name__
 }
-RESULT = CommandResult(alias="a", command="c", stdout=b"\xff", stderr="e", exit_status=1)
+RESULT = CommandResult(alias="a", command="c", stdout=b"\xff", stderr=b"e", exit_status=1)
 KEYWORDS: dict[str, object] = {
     "source": "f.toml",
     "line": 3,

@@ -11,6 +11,8 @@ import pickle
 import re
 
 import msgspec
+from typing import Any
+
 import pytest
 
 from mooring.model.errors import SessionLost
@@ -46,7 +48,7 @@ POOL = PoolStatistics(
     events_lost=0,
 )
 OUTCOME = RunOutcome(alias="edge1", result=RESULT)
-Value = SessionStatus | ChannelStatus | PoolStatistics | CommandResult | RunOutcome | Event
+Value = SessionStatus | ChannelStatus | PoolStatistics | CommandResult[Any] | RunOutcome | Event
 VALUES: list[Value] = [STATUS, ChannelStatus(), POOL, RESULT, OUTCOME, EVENT]
 
 

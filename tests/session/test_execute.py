@@ -57,8 +57,8 @@ async def test_bytes_that_are_no_text(session: Session) -> None:
     command = "printf 'a\\377\\303(\\360\\237b'; printf '\\377' >&2"
     result = await session.run(command)
     assert (result.stdout, result.stderr) == ("a\\xff\\xc3(\\xf0\\x9fb", "\\xff")
-    result = await session.run(command, encoding=None)
-    assert (result.stdout, result.stderr) == (b"a\xff\xc3(\xf0\x9fb", b"\xff")
+    raw = await session.run(command, encoding=None)
+    assert (raw.stdout, raw.stderr) == (b"a\xff\xc3(\xf0\x9fb", b"\xff")
     assert (await session.run(command, errors="replace")).stderr == "\N{REPLACEMENT CHARACTER}"
     assert (await session.run(command, encoding="latin-1")).stderr == "ÿ"
 

@@ -41,7 +41,7 @@ No message, attribute or hint ever holds a secret. All of them can be pickled an
 
 from __future__ import annotations
 
-from typing import TYPE_CHECKING, ClassVar
+from typing import TYPE_CHECKING, Any, ClassVar
 
 if TYPE_CHECKING:
     from .result import CommandResult
@@ -303,7 +303,7 @@ class CommandError(SessionError):
 
     code = "command-error"
 
-    def __init__(self, message: str, *, result: CommandResult, hint: str | None = None) -> None:
+    def __init__(self, message: str, *, result: CommandResult[Any], hint: str | None = None) -> None:
         super().__init__(message, hint=hint)
         self.result = result
 
@@ -321,7 +321,7 @@ class CommandTimeout(CommandError):
     code = "command-timeout"
 
     def __init__(
-        self, message: str, *, result: CommandResult, remote_may_still_run: bool, hint: str | None = None
+        self, message: str, *, result: CommandResult[Any], remote_may_still_run: bool, hint: str | None = None
     ) -> None:
         super().__init__(message, result=result, hint=hint)
         self.remote_may_still_run = remote_may_still_run

@@ -3,16 +3,19 @@
 from __future__ import annotations
 
 from dataclasses import dataclass
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, Any, Generic, TypeVar
 
 if TYPE_CHECKING:
     from .errors import MooringError
 
-__all__ = ["CommandResult", "RunOutcome"]
+__all__ = ["CommandResult", "Output", "RunOutcome"]
+
+
+Output = TypeVar("Output", str, bytes)
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
-class CommandResult:
+class CommandResult(Generic[Output]):
     """What one command on one session came to.
 
     Attributes:
@@ -29,8 +32,8 @@ class CommandResult:
 
     alias: str
     command: str
-    stdout: str | bytes
-    stderr: str | bytes
+    stdout: Output
+    stderr: Output
     exit_status: int | None
     exit_signal: str | None = None
     duration: float = 0.0
@@ -58,7 +61,7 @@ class RunOutcome:
     """
 
     alias: str
-    result: CommandResult | None = None
+    result: CommandResult[Any] | None = None
     error: MooringError | None = None
 
     @property

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import asyncio
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, Any
 
 from ..model.errors import BudgetSpent, MooringError
 from ..model.result import RunOutcome
@@ -19,7 +19,7 @@ __all__ = ["fan_out"]
 
 async def fan_out(
     sessions: Sequence[Session],
-    call: Callable[[Session], Awaitable[CommandResult]],
+    call: Callable[[Session], Awaitable[CommandResult[Any]]],
     *,
     concurrency: int,
     max_failures: int | None,

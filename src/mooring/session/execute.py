@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import asyncio
 import contextlib
+import re
 import secrets
 import shlex
 from dataclasses import dataclass, field
@@ -26,8 +27,9 @@ _GRACE: Final = 0.5
 """Seconds that a command has to end after TERM, and again after KILL, before its channel is closed."""
 
 _WRAPPER: Final = 'printf "%s %d\\n" "$0" "$$" >&2; exec "${SHELL:-/bin/sh}" -c "$1"'
-"""Tells the process group on standard error before all else, then becomes the command."""
-_WRAPPER_ROOM: Final = 64
+"""Tells the process group on standard error, then becomes the command."""
+_WRAPPER_ROOM: Final = 1024
+"""Bytes for that, and for what start-up files print before it."""
 
 
 @dataclass(slots=True, kw_only=True)
@@ -42,6 +44,7 @@ class Command:
         errors: What becomes of bytes that are no text.
         max_output: Bytes to keep of each stream; None keeps all.
         wrap: Whether a shell wrapper tells us the process group, so that a timeout can kill it.
+        kind: What its slot is for.
         options: Further keywords of AsyncSSH's ``create_session``.
     """
 
@@ -52,10 +55,11 @@ class Command:
     errors: str = "backslashreplace"
     max_output: int | None = None
     wrap: bool = False
+    kind: Kind = Kind.RUN
     options: Mapping[str, Any] = field(default_factory=dict)
     _marker: str = field(default="", init=False)
 
-    async def run(self, attachment: Attachment) -> CommandResult:
+    async def run(self, attachment: Attachment) -> CommandResult[Any]:
         """Run it. Cancelling sends TERM, closes the channel and passes through.
 
         Raises:
@@ -70,7 +74,10 @@ class Command:
             async with asyncio.timeout_at(None if self.timeout is None else start + self.timeout):
                 await asyncio.shield(channel.ended)
         except TimeoutError:
-            await self._stop(attachment, channel)
+            try:
+                await self._stop(attachment, channel)
+            finally:
+                channel.abandon()
             raise self._timeout_error(attachment, channel, start) from None
         except asyncio.CancelledError:
             channel.send("TERM")
@@ -96,7 +103,7 @@ class Command:
 
         try:
             return await attachment.open(
-                Kind.RUN,
+                self.kind,
                 self.line,
                 start + timeout,
                 make,
@@ -108,28 +115,30 @@ class Command:
             raise self._timeout_error(attachment, made[0], start) from None
 
     async def _stop(self, attachment: Attachment, channel: ExecChannel) -> None:
-        """TERM, KILL, close: each only when the one before did not help within its grace."""
+        """TERM, then KILL if that did not help within its grace."""
         for signal in ("TERM", "KILL"):
             channel.send(signal)
             if group := self._group(channel):
-                killer = Command(line=f"kill -s {signal} -- -{group}", timeout=_GRACE)
+                killer = Command(line=f"kill -s {signal} -- -{group}", timeout=_GRACE, kind=Kind.KILL)
                 with contextlib.suppress(MooringError):
                     await killer.run(attachment)
             await asyncio.wait((channel.ended,), timeout=_GRACE)
             if channel.ended.done():
                 return
-        channel.abandon()
 
     def _group(self, channel: ExecChannel) -> int | None:
         """The process group that the wrapper told of."""
-        first, newline, _ = channel.output()[1].partition(b"\n")
-        marker, _, number = first.decode(errors="replace").partition(" ")
-        return int(number) if self._marker and newline and marker == self._marker and number.isdigit() else None
+        found = self._told(channel.output()[1])
+        return int(found[1]) if found else None
 
-    def _result(self, attachment: Attachment, channel: ExecChannel, start: float) -> CommandResult:
+    def _told(self, stderr: bytes) -> re.Match[bytes] | None:
+        """The wrapper's line. The shell's start-up files may have printed something before it."""
+        return re.search(rb"%s (\d+)\n" % self._marker.encode(), stderr) if self._marker else None
+
+    def _result(self, attachment: Attachment, channel: ExecChannel, start: float) -> CommandResult[Any]:
         stdout, stderr = channel.output()
-        if self._group(channel) is not None:
-            stderr = stderr.partition(b"\n")[2]
+        if told := self._told(stderr):
+            stderr = stderr[: told.start()] + stderr[told.end() :]
         dropped = channel.dropped
         if self.max_output is not None:
             dropped += sum(max(0, len(stream) - self.max_output) for stream in (stdout, stderr))

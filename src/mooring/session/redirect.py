@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import asyncio
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, Any
 
 from ..model.errors import CommandTimeout, SessionLost
 from ..model.result import CommandResult
@@ -18,7 +18,7 @@ if TYPE_CHECKING:
 __all__ = ["run_redirected"]
 
 
-async def run_redirected(command: Command, attachment: Attachment) -> CommandResult:
+async def run_redirected(command: Command, attachment: Attachment) -> CommandResult[Any]:
     """Run a command whose options redirect its streams; what is not redirected is in the result.
 
     Cancelling sends TERM, closes the channel and passes through.
@@ -59,7 +59,7 @@ async def run_redirected(command: Command, attachment: Attachment) -> CommandRes
     return result
 
 
-def _result(command: Command, attachment: Attachment, process: HeldProcess, start: float) -> CommandResult:
+def _result(command: Command, attachment: Attachment, process: HeldProcess, start: float) -> CommandResult[Any]:
     stdout, stderr = (command.text(stream or b"") for stream in process.collect_output())
     signal = process.exit_signal
     return CommandResult(

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import asyncio
 import time
-from typing import TYPE_CHECKING, Any, Final, Literal, Protocol
+from typing import TYPE_CHECKING, Any, Final, Literal, Protocol, overload
 
 from ..model.errors import (
     CommandFailed,
@@ -212,6 +212,38 @@ class Session:
         self._ping = seconds, time.monotonic()
         return seconds
 
+    @overload
+    async def run(
+        self,
+        command: str,
+        *,
+        input: str | bytes | None = ...,
+        env: Mapping[str, str] | None = ...,
+        timeout: float | None = ...,
+        check: bool = ...,
+        encoding: str = ...,
+        errors: str = ...,
+        max_output: int | None = ...,
+        kill: Literal["wrap"] | None = ...,
+        **keywords: Any,
+    ) -> CommandResult[str]: ...
+
+    @overload
+    async def run(
+        self,
+        command: str,
+        *,
+        input: str | bytes | None = ...,
+        env: Mapping[str, str] | None = ...,
+        timeout: float | None = ...,
+        check: bool = ...,
+        encoding: None,
+        errors: str = ...,
+        max_output: int | None = ...,
+        kill: Literal["wrap"] | None = ...,
+        **keywords: Any,
+    ) -> CommandResult[bytes]: ...
+
     async def run(
         self,
         command: str,
@@ -225,7 +257,7 @@ class Session:
         max_output: int | None = None,
         kill: Literal["wrap"] | None = None,
         **keywords: Any,
-    ) -> CommandResult:
+    ) -> CommandResult[Any]:
         r"""Run a command and return what came of it.
 
         Cancelling sends the command TERM, closes its channel and passes through; the slot stays taken until
