@@ -145,7 +145,7 @@ def test_it_comes_back_from_another_process() -> None:
 import pickle, sys
 from mooring.model.errors import CommandTimeout
 from mooring.model.result import CommandResult
-result = CommandResult(alias="a", command="c", stdout=b"\\xff", stderr="e", exit_status=1)
+result = CommandResult(alias="a", command="c", stdout=b"\\xff", stderr=b"e", exit_status=1)
 error = CommandTimeout("it broke", result=result, remote_may_still_run=True, hint="act")
 sys.stdout.buffer.write(pickle.dumps(error))
 """

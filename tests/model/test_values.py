@@ -9,10 +9,9 @@ import inspect
 import json
 import pickle
 import re
-
-import msgspec
 from typing import Any
 
+import msgspec
 import pytest
 
 from mooring.model.errors import SessionLost
