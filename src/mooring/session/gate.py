@@ -72,7 +72,8 @@ class Lease:
 class ChannelGate:
     """The slots of one connection, and the queue before them.
 
-    First come, first served, except that a waiting HELD channel lets a RUN pass to the slot kept for it.
+    First come, first served, except that a waiting HELD channel lets a RUN pass to the slot kept for it, and that
+    a KILL goes before all others.
 
     Args:
         alias: The session's name, for messages.
@@ -113,7 +114,10 @@ class ChannelGate:
             raise self._closed
         waiter: asyncio.Future[Lease] = asyncio.get_running_loop().create_future()
         entry = (kind, what, waiter)
-        self._queue.append(entry)
+        if kind is Kind.KILL:
+            self._queue.appendleft(entry)
+        else:
+            self._queue.append(entry)
         self.grant()
         try:
             async with asyncio.timeout_at(deadline):
@@ -139,7 +143,7 @@ class ChannelGate:
         """Hand free slots to those who wait, in their order."""
         for entry in tuple(self._queue):
             kind, what, waiter = entry
-            if self.slots.taken >= self.slots.limit:
+            if self.slots.taken >= self.slots.limit and kind is not Kind.KILL:
                 break
             if not waiter.done() and self.slots.admits(kind):
                 self._queue.remove(entry)

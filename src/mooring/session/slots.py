@@ -32,6 +32,8 @@ class Kind(enum.Enum):
     """A command that ends by itself."""
     HELD = "held"
     """A process, subsystem or terminal that stays."""
+    KILL = "kill"
+    """A command that ends another one, which may hold the last slot: it may go one over the limit."""
 
 
 class Slots:
@@ -59,7 +61,7 @@ class Slots:
         """Whether a channel of this kind may be opened now."""
         if kind is Kind.HELD and self._held >= max(1, self.limit - 1):
             return False
-        return self.taken < self.limit
+        return self.taken < self.limit + (kind is Kind.KILL)
 
     def take(self, kind: Kind) -> None:
         """A channel is being opened."""
