@@ -11,7 +11,7 @@ from hypothesis.stateful import RuleBasedStateMachine, initialize, invariant, pr
 
 from mooring.session.slots import Kind, Slots
 
-RUN, HELD = Kind.RUN, Kind.HELD
+RUN, HELD, KILL = Kind.RUN, Kind.HELD, Kind.KILL
 LONG_AGO = -100.0
 
 
@@ -42,6 +42,17 @@ def taken(channels: int, *kinds: Kind) -> Slots:
 def test_one_slot_is_kept_for_run(channels: int, kinds: Sequence[Kind], *, run: bool, held: bool) -> None:
     slots = taken(channels, *kinds)
     assert (slots.admits(RUN), slots.admits(HELD)) == (run, held)
+
+
+def test_a_kill_goes_one_over_the_limit_and_no_more() -> None:
+    slots = taken(2, RUN, HELD)
+    assert slots.admits(KILL)
+    slots.take(KILL)
+    assert not slots.admits(KILL)
+    slots.closed(HELD, 0.0)
+    assert (slots.admits(RUN), slots.admits(HELD), slots.admits(KILL)) == (False, False, True)
+    slots.closed(KILL, 0.0)
+    assert slots.admits(HELD)
 
 
 @pytest.mark.parametrize(
@@ -144,7 +155,7 @@ class SlotsMachine(RuleBasedStateMachine):
         if not self.open and not self.asked:
             assert admitted, "nothing is taken, and yet nobody is let in: a slot was lost"
         if admitted:
-            assert self.slots.taken < self.slots.limit
+            assert self.slots.taken < self.slots.limit + (kind is KILL)
             self.slots.take(kind)
             self.asked.append(kind)
 
