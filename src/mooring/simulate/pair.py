@@ -142,6 +142,8 @@ class _Side(asyncio.Protocol):
 
     def connection_made(self, transport: asyncio.BaseTransport) -> None:
         self._transport = self._out.source = cast("asyncio.Transport", transport)
+        # asyncio does it for sockets that were made with their protocol named; ours were not.
+        transport.get_extra_info("socket").setsockopt(socket.IPPROTO_TCP, socket.TCP_NODELAY, 1)
         self._into.connect(self)
 
     def data_received(self, data: bytes) -> None:
