@@ -101,6 +101,8 @@ class Attachment:
             if refused(error) and not self.link.closed:
                 return lease.refused()
             lease.release()
+        else:
+            holder.abandon()  # a failure of ours: the channel is open, and the command may run
         raise session_error(error, self.alias, lost=self.link.closed) from error
 
     def _abandon(self, task: asyncio.Task[None], holder: SlotHolder, lease: Lease) -> None:

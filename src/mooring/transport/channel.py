@@ -9,6 +9,8 @@ from typing import TYPE_CHECKING, Any, Final
 
 import asyncssh
 
+from .private import peer_closed
+
 if TYPE_CHECKING:
     from collections.abc import Callable, Mapping
 
@@ -140,6 +142,12 @@ class ExecChannel(SlotHolder):
         """All output was sent. Our side was ended at the start."""
         self.complete = True
         return True
+
+    def connection_lost(self, exc: Exception | None) -> None:
+        """As SlotHolder has it. A peer that closes without saying that all was sent says so by closing."""
+        if self.channel_opened is not None and peer_closed(self.channel_opened):
+            self.complete = True
+        super().connection_lost(exc)
 
     def exit_status_received(self, status: int) -> None:
         """The command ended by itself."""

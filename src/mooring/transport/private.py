@@ -11,10 +11,11 @@ from asyncssh.public_key import get_certificate_algs, get_default_public_key_alg
 
 if TYPE_CHECKING:
     from collections.abc import Iterable, Mapping
+    from typing import Any
 
     import asyncssh
 
-__all__ = ["DEFAULTS", "KNOWN", "round_trip"]
+__all__ = ["DEFAULTS", "KNOWN", "peer_closed", "round_trip"]
 
 
 def _names(algorithms: Iterable[bytes]) -> tuple[str, ...]:
@@ -47,3 +48,11 @@ async def round_trip(connection: asyncssh.SSHClientConnection) -> None:
     connection is closed. Cancelling is safe: the late answer is dropped.
     """
     await connection._make_global_request(b"keepalive@openssh.com")  # noqa: SLF001
+
+
+def peer_closed(channel: asyncssh.SSHClientChannel[Any]) -> bool:
+    """Whether the peer itself closed a channel, and all it had sent before was received.
+
+    What the session is told looks the same when the connection is lost.
+    """
+    return channel._recv_state == "closed"  # noqa: SLF001
