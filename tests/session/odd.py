@@ -90,7 +90,7 @@ class _Server(asyncssh.SSHServer):
     def begin_auth(self, username: str) -> bool:
         return False
 
-    def session_requested(self) -> Any:
+    def session_requested(self) -> Any:  # noqa: ANN401 - also awaitable, which AsyncSSH does not say
         self._odd.opened += 1
         self._odd.changed.set()
         return self._admitted() if self._odd.admit else _Session(self._odd)

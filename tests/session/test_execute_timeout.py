@@ -43,7 +43,7 @@ class Mark:
 
     async def wait_gone(self) -> None:
         async with asyncio.timeout(10):
-            while self.processes():
+            while self.processes():  # noqa: ASYNC110 - no event tells of it
                 await asyncio.sleep(0.02)
 
 
@@ -109,7 +109,7 @@ async def test_where_signals_are_ignored_it_may_still_run_and_holds_its_slot(
     assert (await session.run("echo on")).stdout == "on\n"
     await mark.wait_gone()
     async with asyncio.timeout(10):
-        while session.status().channels.open:
+        while session.status().channels.open:  # noqa: ASYNC110 - no event tells of it
             await asyncio.sleep(0.02)
 
 
