@@ -115,13 +115,15 @@ _HOME = {
 }
 
 
-def __getattr__(name: str) -> object:
-    """Load a public name from its home; what is not in ``_HOME`` is an error class."""
-    if name not in __all__:
-        msg = f"module {__name__!r} has no attribute {name!r}"
-        raise AttributeError(msg)
-    value = globals()[name] = getattr(import_module("." + _HOME.get(name, "model.errors"), __name__), name)
-    return value
+if not TYPE_CHECKING:  # a type checker must see that a misspelt name does not exist
+
+    def __getattr__(name: str) -> object:
+        """Load a public name from its home; what is not in ``_HOME`` is an error class."""
+        if name not in __all__:
+            msg = f"module {__name__!r} has no attribute {name!r}"
+            raise AttributeError(msg)
+        value = globals()[name] = getattr(import_module("." + _HOME.get(name, "model.errors"), __name__), name)
+        return value
 
 
 def __dir__() -> list[str]:
