@@ -11,10 +11,18 @@ from ..model.errors import InvalidInput
 from ..transport.channel import PROCESS_KEYWORDS, REDIRECTIONS
 
 if TYPE_CHECKING:
-    from collections.abc import Callable, Collection
+    from collections.abc import Callable, Collection, Sequence
     from types import UnionType
 
-__all__ = ["check_command", "check_env", "check_kept", "check_keywords", "check_seconds", "encoded"]
+__all__ = [
+    "check_command",
+    "check_env",
+    "check_keywords",
+    "check_process",
+    "check_redirection",
+    "check_seconds",
+    "encoded",
+]
 
 _UINT32: Final = 0xFFFF_FFFF
 
@@ -25,6 +33,19 @@ def check_command(command: object) -> None:
         raise InvalidInput("a command is a text that is not empty and holds no NUL")
     if not _is_text(command):
         raise InvalidInput("a command must be encodable as UTF-8")
+
+
+def check_process(args: Sequence[object], keywords: Mapping[str, Any], timeout: object) -> None:
+    """What ``process`` takes: at most a command, and that once; keywords; a timeout that ends."""
+    check_keywords(keywords)
+    given = [*args, *(keywords[name] for name in ("command",) if name in keywords)]
+    if len(given) > 1:
+        raise InvalidInput("a process has one command")
+    if given and given[0] is not None:
+        check_command(given[0])
+    if timeout is None:
+        raise InvalidInput("timeout is None, and must be more than 0 seconds")
+    check_seconds(timeout)
 
 
 def check_seconds(timeout: object) -> None:
@@ -80,8 +101,8 @@ def check_keywords(keywords: Mapping[str, Any], *, less: Collection[str] = ()) -
         raise InvalidInput(f"term_size is {size!r}, and must be (columns, rows) or (columns, rows, width, height)")
 
 
-def check_kept(max_output: object, kill: object, keywords: Mapping[str, Any]) -> None:
-    """``max_output`` and ``kill``, which work on output that ``run`` itself collects."""
+def check_redirection(data: object, max_output: object, kill: object, keywords: Mapping[str, Any]) -> None:
+    """``max_output`` and ``kill``, which work on output that ``run`` itself collects, and input from two places."""
     if max_output is not None and not (_is_number(max_output, int) and max_output >= 0):  # type: ignore[operator]
         raise InvalidInput(f"max_output is {max_output!r}, and must be a number of bytes from 0, or None")
     if kill not in {None, "wrap"}:
@@ -89,6 +110,8 @@ def check_kept(max_output: object, kill: object, keywords: Mapping[str, Any]) ->
     for name in sorted(REDIRECTIONS.intersection(keywords)):
         if kill or max_output is not None:
             raise InvalidInput(f"{'kill=' + repr(kill) if kill else 'max_output'} cannot be had together with {name}=")
+    if data is not None and "stdin" in keywords:
+        raise InvalidInput("input cannot be had together with stdin=")
     if kill and keywords.get("term_type"):
         raise InvalidInput("kill='wrap' cannot be had with a terminal", hint="closing a terminal hangs its commands up")
 

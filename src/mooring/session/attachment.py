@@ -5,9 +5,9 @@ from __future__ import annotations
 import asyncio
 from typing import TYPE_CHECKING, Any, Final, TypeVar
 
-from ..model.errors import ChannelRefused
+from ..model.errors import ChannelRefused, InvalidInput
 from ..transport.channel import SlotHolder, refused
-from ..transport.mapping import session_error
+from ..transport.mapping import session_error, words
 from .gate import ChannelGate
 
 if TYPE_CHECKING:
@@ -66,6 +66,7 @@ class Attachment:
         Raises:
             ChannelLimit: No slot became free in time, or the server refused all the while.
             ChannelRefused: The server refuses the command, or does not answer.
+            InvalidInput: AsyncSSH refuses an argument; nothing was sent.
             SessionLost: The connection was lost.
         """
         since = self.now()
@@ -101,6 +102,8 @@ class Attachment:
             if refused(error) and not self.link.closed:
                 return lease.refused()
             lease.release()
+            if isinstance(error, (TypeError, LookupError)) or type(error) in {ValueError, UnicodeEncodeError}:
+                raise InvalidInput(f"AsyncSSH refuses an argument: {words(error)}") from None
         else:
             holder.abandon()  # a failure of ours: the channel is open, and the command may run
         raise session_error(error, self.alias, lost=self.link.closed) from error

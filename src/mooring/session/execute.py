@@ -12,7 +12,8 @@ from typing import TYPE_CHECKING, Any, Final
 
 from ..model.errors import ChannelRefused, CommandTimeout, MooringError, SessionLost
 from ..model.result import CommandResult
-from ..transport.channel import ExecChannel, open_exec
+from ..transport.channel import ExecChannel, RedirectedExec, open_exec, open_redirected
+from ..transport.mapping import session_error
 from .attachment import OPEN_TIMEOUT
 from .slots import Kind
 
@@ -45,7 +46,8 @@ class Command:
         max_output: Bytes to keep of each stream; None keeps all.
         wrap: Whether a shell wrapper tells us the process group, so that a timeout can kill it.
         kind: What its slot is for.
-        options: Further keywords of AsyncSSH's ``create_session``.
+        redirected: Whether its streams go to files, pipes, sockets or other processes; what does not is kept.
+        options: Further keywords of AsyncSSH's ``create_process``.
     """
 
     line: str
@@ -56,6 +58,7 @@ class Command:
     max_output: int | None = None
     wrap: bool = False
     kind: Kind = Kind.RUN
+    redirected: bool = False
     options: Mapping[str, Any] = field(default_factory=dict)
     _marker: str = field(default="", init=False)
 
@@ -72,22 +75,24 @@ class Command:
         channel = await self._open(attachment, start)
         try:
             async with asyncio.timeout_at(None if self.timeout is None else start + self.timeout):
-                await asyncio.shield(channel.ended)
+                await channel.finished()
         except TimeoutError:
             try:
                 await self._stop(attachment, channel)
             finally:
                 channel.abandon()
             raise self._timeout_error(attachment, channel, start) from None
-        except asyncio.CancelledError:
+        except BaseException as error:
             channel.send("TERM")
             channel.abandon()
+            if isinstance(error, Exception):  # a redirection failed
+                raise session_error(error, attachment.alias, lost=attachment.link.closed) from error
             raise
-        if attachment.link.closed and not (channel.complete and channel.exit_status is not None):
+        if attachment.link.closed and not (channel.complete and channel.status is not None):
             raise self._lost_error(attachment, channel)
         return self._result(attachment, channel, start)
 
-    async def _open(self, attachment: Attachment, start: float) -> ExecChannel:
+    async def _open(self, attachment: Attachment, start: float) -> ExecChannel | RedirectedExec:
         room = self.max_output
         line = self.line
         if self.wrap:
@@ -95,26 +100,26 @@ class Command:
             line = shlex.join(["exec", "/bin/sh", "-c", _WRAPPER, self._marker, self.line])
             room = None if room is None else room + _WRAPPER_ROOM
         timeout = OPEN_TIMEOUT if self.timeout is None else min(self.timeout, OPEN_TIMEOUT)
-        made: list[ExecChannel] = []
+        made: list[ExecChannel | RedirectedExec] = []
 
-        def make(on_close: Callable[[], None]) -> ExecChannel:
-            made[:] = [ExecChannel(on_close, self.input, room)]
+        def make(on_close: Callable[[], None]) -> ExecChannel | RedirectedExec:
+            made[:] = [RedirectedExec(on_close) if self.redirected else ExecChannel(on_close, self.input, room)]
             return made[0]
 
+        async def start_it(channel: ExecChannel | RedirectedExec) -> None:
+            if isinstance(channel, ExecChannel):
+                await open_exec(attachment.link.connection, channel, line, self.options)
+            else:
+                await open_redirected(attachment.link.connection, channel, line, self.input, self.options)
+
         try:
-            return await attachment.open(
-                self.kind,
-                self.line,
-                start + timeout,
-                make,
-                lambda channel: open_exec(attachment.link.connection, channel, line, self.options),
-            )
+            return await attachment.open(self.kind, self.line, start + timeout, make, start_it)
         except ChannelRefused:
             if self.timeout is None or attachment.now() < start + self.timeout:
                 raise
             raise self._timeout_error(attachment, made[0], start) from None
 
-    async def _stop(self, attachment: Attachment, channel: ExecChannel) -> None:
+    async def _stop(self, attachment: Attachment, channel: ExecChannel | RedirectedExec) -> None:
         """TERM, then KILL if that did not help within its grace."""
         for signal in ("TERM", "KILL"):
             channel.send(signal)
@@ -122,11 +127,12 @@ class Command:
                 killer = Command(line=f"kill -s {signal} -- -{group}", timeout=_GRACE, kind=Kind.KILL)
                 with contextlib.suppress(MooringError):
                     await killer.run(attachment)
-            await asyncio.wait((channel.ended,), timeout=_GRACE)
-            if channel.ended.done():
+            with contextlib.suppress(TimeoutError):
+                async with asyncio.timeout(_GRACE):
+                    await channel.finished()
                 return
 
-    def _group(self, channel: ExecChannel) -> int | None:
+    def _group(self, channel: ExecChannel | RedirectedExec) -> int | None:
         """The process group that the wrapper told of."""
         found = self._told(channel.output()[1])
         return int(found[1]) if found else None
@@ -135,7 +141,9 @@ class Command:
         """The wrapper's line. The shell's start-up files may have printed something before it."""
         return re.search(rb"%s (\d+)\n" % self._marker.encode(), stderr) if self._marker else None
 
-    def _result(self, attachment: Attachment, channel: ExecChannel, start: float) -> CommandResult[Any]:
+    def _result(
+        self, attachment: Attachment, channel: ExecChannel | RedirectedExec, start: float
+    ) -> CommandResult[Any]:
         stdout, stderr = channel.output()
         if told := self._told(stderr):
             stderr = stderr[: told.start()] + stderr[told.end() :]
@@ -148,8 +156,8 @@ class Command:
             command=self.line,
             stdout=self.text(stdout),
             stderr=self.text(stderr),
-            exit_status=channel.exit_status,
-            exit_signal=channel.exit_signal,
+            exit_status=channel.status,
+            exit_signal=channel.signal,
             duration=attachment.now() - start,
             dropped=dropped,
         )
@@ -158,9 +166,11 @@ class Command:
         """Output as it was asked for."""
         return data if self.encoding is None else data.decode(self.encoding, self.errors)
 
-    def _timeout_error(self, attachment: Attachment, channel: ExecChannel, start: float) -> CommandTimeout:
+    def _timeout_error(
+        self, attachment: Attachment, channel: ExecChannel | RedirectedExec, start: float
+    ) -> CommandTimeout:
         started = channel.channel_opened is not None
-        unconfirmed = started and channel.exit_status is None and (attachment.link.closed or not channel.ended.done())
+        unconfirmed = started and channel.status is None and (attachment.link.closed or not channel.ended.done())
         return CommandTimeout(
             f"the command on {attachment.alias} took longer than {self.timeout:g} s",
             result=self._result(attachment, channel, start),
@@ -168,7 +178,7 @@ class Command:
             hint='it may still run there; kill="wrap" can end it' if unconfirmed and not self.wrap else None,
         )
 
-    def _lost_error(self, attachment: Attachment, channel: ExecChannel) -> SessionLost:
+    def _lost_error(self, attachment: Attachment, channel: ExecChannel | RedirectedExec) -> SessionLost:
         stdout, stderr = channel.output()
         return SessionLost(
             f"{attachment.alias} was lost while the command ran",

@@ -17,10 +17,17 @@ from ..model.errors import (
 from ..model.event import Event, EventKind
 from ..model.status import ChannelStatus, Direction, SessionState, SessionStatus
 from ..transport.channel import REDIRECTIONS, HeldProcess, open_process
-from .arguments import check_command, check_env, check_kept, check_keywords, check_seconds, encoded
+from .arguments import (
+    check_command,
+    check_env,
+    check_keywords,
+    check_process,
+    check_redirection,
+    check_seconds,
+    encoded,
+)
 from .attachment import OPEN_TIMEOUT, Attachment
 from .execute import Command
-from .redirect import run_redirected
 from .slots import CHANNELS, Kind
 from .state import may_follow
 
@@ -293,7 +300,7 @@ class Session:
         attachment = self._up()
         check_command(command)
         check_seconds(timeout)
-        check_kept(max_output, kill, keywords)
+        check_redirection(input, max_output, kill, keywords)
         check_keywords(keywords, less=("command", "subsystem"))
         check_env(env or {})
         options = {**keywords, "env": env} if env else keywords
@@ -305,13 +312,11 @@ class Session:
             errors=errors,
             max_output=max_output,
             wrap=kill == "wrap",
+            redirected=not REDIRECTIONS.isdisjoint(keywords),
             options=options,
         )
         self._commands += 1
-        if REDIRECTIONS.isdisjoint(keywords):
-            result = await call.run(attachment)
-        else:
-            result = await run_redirected(call, attachment)
+        result = await call.run(attachment)
         if check and not result.ok:
             ended = f"signal {result.exit_signal}" if result.exit_signal else f"status {result.exit_status}"
             raise CommandFailed(f"the command on {self.alias} ended with {ended}", result=result)
@@ -337,8 +342,7 @@ class Session:
             InvalidInput: An argument cannot be meant.
         """
         attachment = self._up()
-        check_seconds(timeout)
-        check_keywords(keywords)
+        check_process(args, keywords, timeout)
         return await attachment.open(
             Kind.HELD,
             str(args[0] if args else keywords.get("command") or keywords.get("subsystem") or "shell"),

@@ -19,9 +19,11 @@ __all__ = [
     "REDIRECTIONS",
     "ExecChannel",
     "HeldProcess",
+    "RedirectedExec",
     "SlotHolder",
     "open_exec",
     "open_process",
+    "open_redirected",
     "refused",
 ]
 
@@ -62,6 +64,12 @@ class SlotHolder(asyncssh.SSHClientSession[Any]):
         """The channel once the peer has opened it; the command is asked for after that."""
         self.ended: asyncio.Future[None] = asyncio.get_running_loop().create_future()
         """Done when the channel is closed, whether by the peer or with the connection."""
+        self.complete = False
+        """Whether the peer said that all output was sent, or closed the channel, which says the same."""
+        self.status: int | None = None
+        """The exit status; -1 where a signal ended the command; None until it is known."""
+        self.signal: str | None = None
+        """The signal that ended the command."""
 
     def connection_made(self, chan: asyncssh.SSHClientChannel[Any]) -> None:
         """The channel is open; the command has not been asked for yet, and is not if we were given up."""
@@ -72,10 +80,21 @@ class SlotHolder(asyncssh.SSHClientSession[Any]):
 
     def connection_lost(self, exc: Exception | None) -> None:
         """The channel is closed on both sides, or the connection is gone."""
+        if self.channel_opened is not None and peer_closed(self.channel_opened):
+            self.complete = True
         super().connection_lost(exc)
         if not self.ended.done():
             self.ended.set_result(None)
         self._on_close()
+
+    def exit_status_received(self, status: int) -> None:
+        """The command ended by itself."""
+        self.status = status
+
+    def exit_signal_received(self, signal: str, core_dumped: bool, msg: str, lang: str) -> None:  # noqa: ARG002, FBT001 - AsyncSSH's
+        """A signal ended the command."""
+        self.status = -1
+        self.signal = signal
 
     def send(self, signal: str) -> None:
         """Ask the peer to send the command a signal, as far as there is a channel to ask on."""
@@ -110,11 +129,11 @@ class ExecChannel(SlotHolder):
         self._input = input
         self._kept: dict[int | None, list[bytes]] = {None: [], asyncssh.EXTENDED_DATA_STDERR: []}
         self._room: dict[int | None, int] | None = None if max_output is None else dict.fromkeys(self._kept, max_output)
-        self.exit_status: int | None = None
-        self.exit_signal: str | None = None
         self.dropped = 0
-        self.complete = False
-        """Whether the peer said that all output was sent."""
+
+    async def finished(self) -> None:
+        """Wait for the end of the channel. Cancelling is safe."""
+        await asyncio.shield(self.ended)
 
     def output(self) -> tuple[bytes, bytes]:
         """What was kept of standard output and standard error."""
@@ -143,21 +162,6 @@ class ExecChannel(SlotHolder):
         self.complete = True
         return True
 
-    def connection_lost(self, exc: Exception | None) -> None:
-        """As SlotHolder has it. A peer that closes without saying that all was sent says so by closing."""
-        if self.channel_opened is not None and peer_closed(self.channel_opened):
-            self.complete = True
-        super().connection_lost(exc)
-
-    def exit_status_received(self, status: int) -> None:
-        """The command ended by itself."""
-        self.exit_status = status
-
-    def exit_signal_received(self, signal: str, core_dumped: bool, msg: str, lang: str) -> None:  # noqa: ARG002, FBT001 - AsyncSSH's
-        """A signal ended the command."""
-        self.exit_status = -1
-        self.exit_signal = signal
-
 
 async def open_exec(
     connection: asyncssh.SSHClientConnection, session: ExecChannel, command: str, options: Mapping[str, Any]
@@ -175,6 +179,33 @@ async def open_exec(
 
 class HeldProcess(SlotHolder, asyncssh.SSHClientProcess[Any]):  # type: ignore[misc] # the two name one channel type
     """AsyncSSH's process object, its slot known."""
+
+
+class RedirectedExec(HeldProcess):
+    """One command's channel whose streams go to files, pipes, sockets or other processes, collecting the rest."""
+
+    dropped = 0
+
+    def __init__(self, on_close: Callable[[], None]) -> None:
+        super().__init__(on_close)
+        self._collected = b"", b""
+
+    async def finished(self) -> None:
+        """Wait for the end of the channel, and until all was written where it goes. Cancelling is safe.
+
+        Raises:
+            OSError: What it goes to fails.
+        """
+        self._collect(await self.communicate())
+
+    def output(self) -> tuple[bytes, bytes]:
+        """What came on standard output and standard error and was not redirected."""
+        if self.channel_opened is not None:
+            self._collect(self.collect_output())
+        return self._collected
+
+    def _collect(self, more: tuple[bytes, bytes]) -> None:
+        self._collected = self._collected[0] + more[0], self._collected[1] + more[1]
 
 
 async def open_process(
@@ -200,3 +231,18 @@ async def open_process(
         channel.write(input)
         channel.write_eof()
     await process.redirect(None if input else stdin, stdout, stderr, bufsize, send_eof, recv_eof)
+
+
+async def open_redirected(
+    connection: asyncssh.SSHClientConnection,
+    process: RedirectedExec,
+    command: str,
+    input: bytes | None,  # noqa: A002 - as subprocess has it
+    options: Mapping[str, Any],
+) -> None:
+    """Open a channel, start a command on it and redirect its streams; its input ends where none is given.
+
+    Do not cancel it (see ``open_exec``).
+    """
+    source = {"input": input} if input else {"stdin": asyncssh.DEVNULL}
+    await open_process(connection, process, (command,), encoding=None, **{**source, **options})

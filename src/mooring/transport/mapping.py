@@ -114,6 +114,6 @@ def words(error: Exception) -> str:
     """Its words on one line, made of what can be printed: a peer may have written them."""
     reason = error.reason if isinstance(error, (asyncssh.DisconnectError, asyncssh.ChannelOpenError)) else str(error)
     if isinstance(error, OSError) and error.strerror:
-        reason = error.strerror
+        reason = f"{error.filename}: {error.strerror}" if error.filename else error.strerror
     line = " ".join(reason.split()) or type(error).__name__
     return "".join(char if char.isprintable() else "?" for char in line)[:500]
