@@ -10,7 +10,7 @@ from typing import TYPE_CHECKING
 from .limits import HANDSHAKES, HANDSHAKES_PER_HOST, ConnectRate, HandshakeLimits
 
 if TYPE_CHECKING:
-    from collections.abc import AsyncIterator, Hashable
+    from collections.abc import AsyncIterator, Callable, Hashable
 
     from ..model.options import Rate
 
@@ -23,7 +23,7 @@ class Handshakes:
     def __init__(self, total: int = HANDSHAKES, per_host: int = HANDSHAKES_PER_HOST) -> None:
         self._limits = HandshakeLimits(total, per_host)
         self._queues: dict[Hashable, deque[asyncio.Future[None]]] = {}
-        self._rates: defaultdict[Hashable, ConnectRate] = defaultdict(ConnectRate)
+        self._rates: defaultdict[Hashable, _RateGate] = defaultdict(_RateGate)
 
     @property
     def running(self) -> int:
@@ -45,10 +45,12 @@ class Handshakes:
             daemon: What shares one server's limits.
             rate: How often the device accepts connections; None for as often as we like.
         """
-        if rate is not None:
-            now = asyncio.get_running_loop().time()
-            await asyncio.sleep(self._rates[daemon].reserve(rate, now) - now)
-        await self._take(daemon)
+        if rate is None:
+            await self._take(daemon)
+        else:
+            async with self._rates[daemon].passing(rate) as passed:
+                await self._take(daemon)
+                passed()
         try:
             yield
         finally:
@@ -76,13 +78,32 @@ class Handshakes:
             if ready is None:
                 return
             queue = self._queues.pop(ready)
-            self._limits.take(ready)
-            queue.popleft().set_result(None)
+            waiter = queue.popleft()
             if queue:
                 self._queues[ready] = queue
+            if not waiter.done():  # else it was cancelled, and its task has not run since
+                self._limits.take(ready)
+                waiter.set_result(None)
 
     def _forget(self, daemon: Hashable, waiter: asyncio.Future[None]) -> None:
-        queue = self._queues[daemon]
-        queue.remove(waiter)
-        if not queue:
-            del self._queues[daemon]
+        queue = self._queues.get(daemon)
+        if queue is not None and waiter in queue:
+            queue.remove(waiter)
+            if not queue:
+                del self._queues[daemon]
+
+
+class _RateGate:
+    """Lets connections to one device through, one after the other and no faster than it accepts them."""
+
+    def __init__(self) -> None:
+        self._rate = ConnectRate()
+        self._turn = asyncio.Lock()
+
+    @contextlib.asynccontextmanager
+    async def passing(self, rate: Rate) -> AsyncIterator[Callable[[], None]]:
+        """Wait until a connection may start; whoever starts one calls what is given, inside the block."""
+        now = asyncio.get_running_loop().time
+        async with self._turn:
+            await asyncio.sleep(self._rate.wait(rate, now()))
+            yield lambda: self._rate.started(now())

@@ -51,19 +51,24 @@ class HandshakeLimits:
 
 
 class ConnectRate:
-    """Connections in any span of time to one device: the times already given out."""
+    """Connections in any span of time to one device: call ``started`` for each, and before it ``wait``."""
 
     def __init__(self) -> None:
-        self._given: deque[float] = deque(maxlen=1024)
+        self._starts: deque[float] = deque()
 
-    def reserve(self, rate: Rate, now: float) -> float:
-        """When the next connection may start; it is counted as starting then.
+    def wait(self, rate: Rate, now: float) -> float:
+        """Seconds until the next connection may start; 0 for at once.
 
         Args:
             rate: What the device accepts.
             now: Monotonic.
         """
-        before = self._given[-rate.count] if len(self._given) >= rate.count else None
-        start = now if before is None else max(now, before + rate.per)
-        self._given.append(start)
-        return start
+        while self._starts and self._starts[0] <= now - rate.per:
+            self._starts.popleft()
+        if len(self._starts) < rate.count:
+            return 0.0
+        return self._starts[-rate.count] + rate.per - now
+
+    def started(self, now: float) -> None:
+        """One starts."""
+        self._starts.append(now)
