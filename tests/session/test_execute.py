@@ -155,6 +155,7 @@ async def test_a_terminal(session: Session) -> None:
         ({"term_type": "vt100", "term_size": (1, 2, 3)}, "term_size"),
         ({"kill": "wrap", "stdout": "/dev/null"}, "kill='wrap'"),
         ({"kill": "wrap", "term_type": "vt100"}, "kill='wrap'"),
+        ({"input": "x", "stdin": "/dev/null"}, "input cannot be had together with stdin="),
         ({"max_output": 5, "stdout": "/dev/null"}, "max_output"),
     ],
 )
