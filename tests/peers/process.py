@@ -158,8 +158,7 @@ class Peer:
         process, self._process = self._process, None
         if process is None:
             return
-        _signal([process.pid], signal.SIGSTOP)
-        tree = [process.pid, *_descendants(process.pid)]
+        tree = _freeze(process.pid)
         _signal(tree, how)
         _signal(tree, signal.SIGCONT)
         try:
@@ -177,6 +176,15 @@ def _signal(pids: Sequence[int], number: signal.Signals) -> None:
     for pid in pids:
         with contextlib.suppress(ProcessLookupError):
             os.kill(pid, number)
+
+
+def _freeze(root: int) -> list[int]:
+    """Stop a process and all below it, those included that are forked meanwhile, and return them."""
+    stopped: list[int] = []
+    while new := [pid for pid in (root, *_descendants(root)) if pid not in stopped]:
+        _signal(new, signal.SIGSTOP)
+        stopped += new
+    return stopped
 
 
 def _parent(pid: int) -> int | None:
