@@ -69,13 +69,14 @@ class Dialer:
         own = route.keywords.client_factory
         client = Client(check, own() if own is not None else None)
         proxy = ProxyCommand(route.proxy_command) if route.proxy_command else None
+        sock: socket.socket | None = None
         try:
             async with asyncio.timeout(route.connect_timeout):
                 options = await self._options(route, check)
                 sock = await proxy.start() if proxy else None
                 connection = await asyncssh.connect(
-                    "" if sock else route.host,
-                    () if sock else route.port,
+                    route.host,
+                    route.port,
                     sock=sock,
                     tunnel=over.connection if over else None,
                     config=None,
@@ -84,7 +85,7 @@ class Dialer:
                 )
                 await check.settle()
         except BaseException as error:
-            await _abandon(client, proxy)
+            await _abandon(client, proxy, sock)
             if isinstance(error, asyncssh.PermissionDenied):
                 await check.settle()
             if not isinstance(error, Exception):
@@ -184,9 +185,11 @@ def _agent_to_forward(config: HostConfig) -> str | None:
     return usual if agent in {None, "SSH_AUTH_SOCK"} else None if agent == "none" else agent
 
 
-async def _abandon(client: Client, proxy: ProxyCommand | None) -> None:
+async def _abandon(client: Client, proxy: ProxyCommand | None, sock: socket.socket | None) -> None:
     if client.connection is not None:
         client.connection.abort()
+    elif sock is not None:
+        sock.close()
     if proxy is not None:
         await proxy.stop()
 
@@ -199,11 +202,14 @@ def _explained(
         return check.refused(error)
     if isinstance(error, ValueError) and not isinstance(error, (asyncssh.Error, ConnectError, CredentialError)):
         return InvalidTarget(f"AsyncSSH refuses a keyword for {route.where}: {error}")
-    if proxy is not None and proxy.complaint and not isinstance(error, ConnectError):
-        return ConnectFailed(f"the proxy command for {route.where} failed: {proxy.complaint}")
     if isinstance(error, TimeoutError):
-        return ConnectFailed(
+        found: MooringError = ConnectFailed(
             f"{route.where} did not answer within {route.connect_timeout:g} s, {client.phase}",
             hint="raise connect_timeout= where the way there is slow",
         )
-    return connect_error(error, route.where)
+    else:
+        found = connect_error(error, route.where)
+    # What else it may be is seen better by us: a proxy command also warns, and a wrong password stays one.
+    if proxy is not None and proxy.complaint and isinstance(found, ConnectFailed):
+        return ConnectFailed(f"the proxy command for {route.where} failed: {proxy.complaint}")
+    return found

@@ -21,7 +21,7 @@ __all__ = ["Keywords", "split"]
 
 _TARGET: Final = frozenset(item.name for item in fields(Target))
 _OURS: Final = {
-    "host": "it is the target itself",
+    "config": "pass it to connect() or Pool()",
     "loop": "the running loop is used",
     "last_config": "ssh_config is read by Mooring",
     "reload": "ssh_config is read by Mooring",

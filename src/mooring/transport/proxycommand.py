@@ -87,5 +87,7 @@ class ProxyCommand:
                     await process.wait()
                     break
         if self._listener is not None:
+            # What it said last may still be in its pipe, whose end comes with the last of its children.
+            await asyncio.wait((self._listener,), timeout=_GRACE)
             self._listener.cancel()
             await asyncio.gather(self._listener, return_exceptions=True)
