@@ -1,0 +1,75 @@
+"""AsyncSSH's private names: each exists in the version installed, and does what we take it for."""
+
+from __future__ import annotations
+
+import asyncio
+import inspect
+
+import asyncssh
+import pytest
+from asyncssh.channel import SSHChannel
+
+from mooring.transport import private
+from tests.session.odd import Channel, OddServer
+
+
+def test_the_lists_of_names_are_there_and_whole() -> None:
+    for keyword in private.DEFAULTS:
+        assert len(private.DEFAULTS[keyword]) >= 4
+        assert set(private.DEFAULTS[keyword]) <= set(private.KNOWN[keyword])
+        assert not any(name.startswith("gss-") for name in private.KNOWN[keyword])
+    assert "ssh-ed25519-cert-v01@openssh.com" in private.KNOWN["server_host_key_algs"]
+
+
+def test_asyncssh_takes_every_name_that_it_is_said_to_know() -> None:
+    for keyword, names in private.KNOWN.items():
+        asyncssh.SSHClientConnectionOptions(config=None, known_hosts=None, **{keyword: list(names)})
+    with pytest.raises(ValueError, match="nonsense"):
+        asyncssh.SSHClientConnectionOptions(config=None, known_hosts=None, encryption_algs=["nonsense"])
+
+
+def test_the_request_whose_answer_a_ping_awaits() -> None:
+    request = asyncssh.SSHClientConnection._make_global_request  # noqa: SLF001 - what is tested
+    assert inspect.iscoroutinefunction(request)
+    assert list(inspect.signature(request).parameters)[:2] == ["self", "request"]
+
+
+def test_a_channel_knows_what_the_peer_has_sent() -> None:
+    assert "_recv_state" in inspect.getsource(SSHChannel.__init__)
+
+
+@pytest.mark.anyio
+async def test_a_close_by_the_peer_is_told_from_a_lost_connection() -> None:
+    seen: list[bool] = []
+
+    class Watch(asyncssh.SSHClientSession[bytes]):
+        def connection_made(self, chan: asyncssh.SSHClientChannel[bytes]) -> None:
+            self._channel = chan
+            self.over = asyncio.get_running_loop().create_future()
+
+        def connection_lost(self, exc: Exception | None) -> None:
+            seen.append(private.peer_closed(self._channel))
+            self.over.set_result(None)
+
+    def act(channel: Channel, command: str) -> None:
+        if command == "close":
+            channel.close()
+
+    async with OddServer(act) as server, server.held() as session:
+        for command in ("close", "stay"):
+            watch = Watch()
+            await session.connection.create_session(lambda watch=watch: watch, command, encoding=None)  # type: ignore[misc]
+            if command == "stay":
+                server.connections[0].abort()
+            await watch.over
+    assert seen == [True, False]
+
+
+@pytest.mark.anyio
+async def test_a_round_trip_returns_also_on_a_closed_connection() -> None:
+    async with OddServer() as server, server.held() as session:
+        connection = session.connection
+        await private.round_trip(connection)
+        server.connections[0].abort()
+        await connection.wait_closed()
+        await asyncio.wait_for(private.round_trip(connection), 5)
