@@ -50,6 +50,12 @@ class Hops:
             if (keeper := self._own.pop(route.key, None)) is not None:
                 await keeper.stop()
 
+    def retry(self, route: Route) -> None:
+        """Have a hop that waits attempt now: whoever wants what is behind it wants it too."""
+        keeper = self._find(route.key) or self._own.get(route.key)
+        if keeper is not None:
+            keeper.retry()
+
     def behind(self, route: Route) -> tuple[Keeper, ...]:
         """The keepers of the sessions behind a hop."""
         return tuple(self._children.get(route.key, ()))

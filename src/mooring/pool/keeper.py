@@ -3,11 +3,10 @@
 from __future__ import annotations
 
 import asyncio
-import contextlib
 import logging
-from typing import TYPE_CHECKING, Protocol
+from typing import TYPE_CHECKING, Final, Protocol
 
-from ..model.errors import ConnectFailed, MooringError, SessionError, WaitTimeout
+from ..model.errors import ConnectFailed, MooringError, SessionError, SessionNotUp, SessionParked
 from ..model.status import Direction, SessionState
 from .plan import Await, Park, Step, Wait, after_failure, after_loss
 
@@ -24,6 +23,7 @@ if TYPE_CHECKING:
 __all__ = ["Fleet", "Keeper"]
 
 _log = logging.getLogger(__name__)
+_RESTING: Final = frozenset({SessionState.BACKOFF, SessionState.AWAITING, SessionState.PARKED})
 
 
 class Fleet(Protocol):
@@ -61,8 +61,13 @@ class Keeper:
         self.task: asyncio.Task[None] | None = None
         self._fleet = fleet
         self._failures = 0
+        self._thrown_out = False
         self._retry_at: float | None = None
+        self._nap: asyncio.Timeout | None = None
         self._wake = asyncio.Event()
+        self._link: Link | None = None
+        self._begun = False
+        self._stopping = False
         self._now = asyncio.get_running_loop().time
         session.supervise(self)
 
@@ -71,49 +76,68 @@ class Keeper:
         """Seconds until the next attempt; None where none is planned."""
         return None if self._retry_at is None else max(0.0, self._retry_at - self._now())
 
-    def retry(self) -> None:
-        """Attempt now."""
-        self._wake.set()
+    def retry(self, reason: str = "told to try again") -> None:
+        """Attempt now, and be seen to from this moment: who calls ``wait_up`` next waits for this attempt.
+
+        The hop on the way comes first, so that we find it connecting.
+        """
+        if self.route.via is not None:
+            self._fleet.hops.retry(self.route.via)
+        if self.session.state in _RESTING:
+            self._retry_at = None
+            self.session.connecting(reason)
+            self._wake.set()
 
     def nudge(self, seconds: float) -> None:
-        """A reason to hope: bring the next attempt forward to ``seconds`` from now."""
-        if self._retry_at is not None and self._retry_at > self._now() + seconds:
-            asyncio.get_running_loop().call_later(seconds, self._wake.set)
+        """A reason to hope: bring the next attempt forward to ``seconds`` from now.
+
+        Only in back-off, and not after the peer threw us out: two sessions that it throws out in turn would
+        wake each other for ever.
+        """
+        at = self._now() + seconds
+        if self._retry_at is not None and self._retry_at > at and not self._thrown_out:
+            self._retry_at = at
+            if self._nap is not None:
+                self._nap.reschedule(at)
+
+    def cancel(self) -> None:
+        """Begin to close the session for good. A second call does nothing: it would cut short the goodbye."""
+        # A task cancelled before its first step would never say that the session is closed.
+        if self.task is not None and self._begun and not self._stopping:
+            self.task.cancel()
+        self._stopping = True
 
     async def stop(self) -> None:
         """Close the session for good. Returns when its connection is closed and its task is done."""
-        if self.task is not None and self.task is not asyncio.current_task():
-            self.task.cancel()
-            with contextlib.suppress(asyncio.CancelledError):
-                await asyncio.shield(self.task)
+        self.cancel()
+        if self.task is not None:
+            await asyncio.wait((self.task,))
 
     async def run(self) -> None:
         """Dial, hold, dial again, until cancelled."""
-        reason = "started"
+        self._begun = True
         try:
-            while True:
-                self.session.connecting(reason)
-                error, step = await self._live()
-                reason = await self._rest(error, step)
+            self.session.connecting("started")
+            while not self._stopping:
+                await self._rest(*await self._live())
         finally:
-            self._retry_at = None
-            if self.session.state is not SessionState.CLOSED:
-                await self.session.detach(SessionState.CLOSED, None, "closed by us")
+            await self._part(SessionState.CLOSED, None, "closed by us")
             if self.route.via is not None:
                 await self._fleet.hops.release(self.route.via, self)
 
     async def _live(self) -> tuple[MooringError, Step]:
         """One attempt and, if it succeeds, the connection's whole life: how it ended and what to do next."""
         try:
-            link = await self._dial()
-        except MooringError as error:
-            self._fleet.failed(self)
-            return error, after_failure(error, self._failures, self._fleet.dice())
+            try:
+                self._link = await self._dial()
+            except MooringError as error:
+                self._fleet.failed(self)
+                return error, after_failure(error, self._failures, self._fleet.dice())
+            return await self._hold(self._link)
         except Exception as bug:  # noqa: BLE001 - logged, and shown by the session
             # One session's bug must not end the fleet; it is parked, since trying again would only repeat it.
-            _log.exception("%s: the attempt to connect failed unexpectedly", self.session.alias)
+            _log.exception("%s: failed unexpectedly", self.session.alias)
             return SessionError(f"internal error: {type(bug).__name__}", hint="please report the log"), Park()
-        return await self._hold(link)
 
     async def _dial(self) -> Link:
         over = await self._hop_link() if self.route.via is not None else None
@@ -121,43 +145,61 @@ class Keeper:
             return await self._fleet.dialer.dial(self.route, over, self.session.trusted)
 
     async def _hop_link(self) -> Link:
-        """The link to the hop before: it is up before we take a handshake's turn."""
+        """The link to the hop before: it is up before we take a handshake's turn.
+
+        A hop that is not about to come up fails us at once, and wakes us when it is up.
+        """
         assert self.route.via is not None  # noqa: S101 - the caller has looked
+        where, timeout = self.route.via.where, self.route.via.connect_timeout
         hop = self._fleet.hops.lease(self.route.via, self).session
         try:
-            await hop.wait_up(timeout=self.route.via.connect_timeout)
-        except WaitTimeout as error:
-            raise ConnectFailed(f"the jump host {self.route.via.where} is not up: {error.message}") from error
-        return hop.link
+            async with asyncio.timeout(timeout):
+                while hop.state is SessionState.CONNECTING:
+                    await hop.wait_change()
+        except TimeoutError:
+            raise ConnectFailed(f"the jump host {where} was not up within {timeout:g} s") from None
+        error = hop.error
+        if hop.state is SessionState.PARKED and error is not None:
+            raise SessionParked(f"the jump host {where} is parked: {error.message}", hint=error.hint) from error
+        try:
+            return hop.link
+        except SessionNotUp:
+            why = error.message if error is not None else "it went away"
+            raise ConnectFailed(f"the jump host {where} is not up: {why}") from error
 
     async def _hold(self, link: Link) -> tuple[MooringError, Step]:
         since = self._now()
-        try:
-            self.session.attach(link, f"connected to {self.route.where}")
-            self._fleet.connected(self)
-            error = await link.wait_lost()
-        finally:
-            await link.aclose()
+        self.session.attach(link, f"connected to {self.route.where}")
+        self._fleet.connected(self)
+        error = await link.wait_lost()
         self._fleet.lost(self)
         return error, after_loss(Direction.DIALED, self._now() - since, self._failures, self._fleet.dice())
 
-    async def _rest(self, error: MooringError, step: Step) -> str:
-        """Stand in back-off or parked until it is time to try again; returns why it is."""
+    async def _part(self, state: SessionState, error: MooringError | None, reason: str) -> None:
+        """Come to a state without a connection: said before the last of it is gone, which may take seconds."""
+        if self._link is not None:
+            self._link.connection.close()
+        await self.session.detach(state, error, reason)
+        if self._link is not None:
+            await self._link.aclose()
+            self._link = None
+
+    async def _rest(self, error: MooringError, step: Step) -> None:
+        """Stand in back-off or parked until it is time to try again."""
         self._wake.clear()
-        match step:
-            case Wait(seconds, failures):
-                self._failures = failures
-                self._retry_at = self._now() + seconds
-                await self.session.detach(SessionState.BACKOFF, error, error.message)
-            case Park() | Await():
-                state = SessionState.PARKED if isinstance(step, Park) else SessionState.AWAITING
-                await self.session.detach(state, error, error.message)
+        state = SessionState.PARKED
+        if isinstance(step, Await):
+            state = SessionState.AWAITING
+        elif isinstance(step, Wait):
+            state = SessionState.BACKOFF
+            self._failures, self._thrown_out = step.failures, step.thrown_out
+            self._retry_at = self._now() + step.seconds
         try:
-            async with asyncio.timeout_at(self._retry_at):
+            await self._part(state, error, error.message)
+            async with asyncio.timeout_at(self._retry_at) as self._nap:
                 await self._wake.wait()
         except TimeoutError:
-            return "trying again"
-        else:
-            return "told to try again"
+            if not self._wake.is_set():
+                self.session.connecting("trying again")
         finally:
-            self._retry_at = None
+            self._retry_at = self._nap = None

@@ -20,10 +20,17 @@ STEADY: Final = 10.0
 
 @dataclass(frozen=True, slots=True)
 class Wait:
-    """Try again by itself after ``seconds``; ``failures`` is the count to go on with."""
+    """Try again by itself.
+
+    Attributes:
+        seconds: After so long.
+        failures: The count to go on with.
+        thrown_out: The peer let us in and threw us out at once: that it lets another one in is no reason to hope.
+    """
 
     seconds: float
     failures: int
+    thrown_out: bool = False
 
 
 @dataclass(frozen=True, slots=True)
@@ -68,5 +75,6 @@ def after_loss(direction: Direction, up_for: float, failures: int, dice: float) 
     """
     if direction is Direction.CALLED_HOME:
         return Await()
-    before = 0 if up_for >= STEADY else failures
-    return Wait(delay(before + 1, dice), before + 1)
+    steady = up_for >= STEADY
+    before = 0 if steady else failures
+    return Wait(delay(before + 1, dice), before + 1, thrown_out=not steady)

@@ -4,11 +4,14 @@ from __future__ import annotations
 
 import asyncio
 import random
+import time
 from collections import Counter
+from collections.abc import Sequence
 from pathlib import Path
 from typing import TYPE_CHECKING, Any, Final, Self
 
 from ..model.errors import AliasInUse, InvalidInput, NothingSelected, SessionParked, UnknownAlias
+from ..model.event import Event, EventKind
 from ..model.selector import Selector
 from ..model.status import PoolStatistics, SessionState
 from ..model.target import Target
@@ -27,13 +30,12 @@ if TYPE_CHECKING:
     from collections.abc import AsyncGenerator, Callable, Hashable
     from types import TracebackType
 
-    from ..model.event import Event
     from ..model.result import RunOutcome
     from ..transport.route import Route
 
 __all__ = ["ConfigFiles", "Pool"]
 
-ConfigFiles = str | Path | list[str | Path] | tuple[str | Path, ...] | None
+ConfigFiles = str | Path | Sequence[str | Path] | None
 
 _SPREAD: Final = 1.0
 """Seconds over which sessions are woken when their host shows that it is back."""
@@ -86,7 +88,11 @@ class Pool:
 
         Raises:
             ConfigError: ssh_config cannot be read or honoured.
+            InvalidInput: It was opened before.
         """
+        if self._owner is not None or self._closing.is_set():
+            msg = "a pool can be opened once"
+            raise InvalidInput(msg, hint="make another one")
         self._router = await asyncio.to_thread(Router, self._config)
         self.dialer = Dialer()
         opened = asyncio.Event()
@@ -106,8 +112,7 @@ class Pool:
             opened.set()
             await self._closing.wait()
             for keeper in self._all_keepers():
-                if keeper.task is not None:
-                    keeper.task.cancel()
+                keeper.cancel()
 
     async def aclose(self) -> None:
         """Close every session, all at once; each has five seconds to say goodbye. Safe to call twice."""
@@ -134,10 +139,9 @@ class Pool:
             InvalidTarget: The target or a keyword is malformed.
             ConfigError: ssh_config says something for this host that cannot be honoured.
             AliasInUse: Another session has this alias.
+            InvalidInput: The pool is not open.
         """
-        if self._owner is None:
-            msg = "the pool is not open"
-            raise InvalidInput(msg, hint="use it in `async with mooring.Pool() as pool:`")
+        self._check_open()
         fields, rest = split(keywords)
         parsed = Target.parse(target, **fields)
         if parsed.alias in self._keepers or parsed.alias in self._starting:
@@ -148,8 +152,10 @@ class Pool:
             route = await self._router.route(parsed, rest)
         finally:
             self._starting.discard(parsed.alias)
+        self._check_open()
         keeper = self._keep(route, self._hub.emit)
         self._keepers[parsed.alias] = keeper
+        self._hub.emit(_started(keeper.session))
         return keeper.session
 
     async def stop(self, selector: str | Selector) -> list[str]:
@@ -282,7 +288,7 @@ class Pool:
             neighbour.nudge(self.dice() * _SPREAD)
         for child in self.hops.behind(keeper.route):
             if isinstance(child.session.error, SessionParked):
-                child.retry()
+                child.retry("the jump host is up")
             else:
                 child.nudge(self.dice() * _SPREAD)
 
@@ -293,6 +299,14 @@ class Pool:
     def lost(self, keeper: Keeper) -> None:  # noqa: ARG002 - which one is in its session's events
         """A connection was lost."""
         self._counts["losses"] += 1
+
+    def _check_open(self) -> None:
+        if self._closing.is_set():
+            msg = "the pool is closed"
+            raise InvalidInput(msg, hint="make another one")
+        if self._owner is None:
+            msg = "the pool is not open"
+            raise InvalidInput(msg, hint="use it in `async with mooring.Pool() as pool:`")
 
     def _keep(self, route: Route, emit: Callable[[Event], None]) -> Keeper:
         keeper = Keeper(Session(route.target, emit), route, self)
@@ -324,6 +338,13 @@ class Pool:
 
     def _unknown(self, alias: str) -> UnknownAlias:
         return UnknownAlias(f"no session is called {alias}", hint=f"start it: pool.start({alias!r})")
+
+
+def _started(session: Session) -> Event:
+    """The first event of a session; it leaves no state."""
+    return Event(
+        kind=EventKind.STATE, alias=session.alias, at=time.time(), reason="started", state=SessionState.CONNECTING
+    )
 
 
 def _ignore(_: Event) -> None:
