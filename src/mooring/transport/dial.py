@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import asyncio
-import logging
 import os
 import socket
 from typing import TYPE_CHECKING, Any, Final
@@ -16,6 +15,7 @@ from .client import Client
 from .credentials import KeyRing
 from .hostkeys import HostKeyCheck, KnownHosts
 from .link import Link
+from .logs import keep_quiet
 from .mapping import connect_error
 from .proxycommand import ProxyCommand
 
@@ -30,10 +30,7 @@ if TYPE_CHECKING:
 __all__ = ["Dialer"]
 
 _FAMILIES: Final = {"inet": socket.AF_INET, "inet6": socket.AF_INET6}
-_QUIET: Final = logging.getLogger("asyncssh")
-if _QUIET.level == logging.NOTSET:
-    # At INFO AsyncSSH logs every command line, and a command line may hold a secret.
-    _QUIET.setLevel(logging.WARNING)
+keep_quiet()
 
 
 class Dialer:

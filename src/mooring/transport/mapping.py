@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import asyncio
 import contextlib
+import os
 import socket
 from typing import TYPE_CHECKING, Final
 
@@ -114,6 +115,9 @@ def words(error: Exception) -> str:
     """Its words on one line, made of what can be printed: a peer may have written them."""
     reason = error.reason if isinstance(error, (asyncssh.DisconnectError, asyncssh.ChannelOpenError)) else str(error)
     if isinstance(error, OSError) and error.strerror:
-        reason = f"{error.filename}: {error.strerror}" if error.filename else error.strerror
+        # asyncio puts words of its own in place of the system's.
+        own = error.errno is not None and error.strerror.startswith("Connect call failed")
+        reason = os.strerror(error.errno or 0) if own else error.strerror
+        reason = f"{error.filename}: {reason}" if error.filename else reason
     line = " ".join(reason.split()) or type(error).__name__
     return "".join(char if char.isprintable() else "?" for char in line)[:500]
