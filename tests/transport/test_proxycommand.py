@@ -6,8 +6,8 @@ import asyncio
 import contextlib
 import os
 import sys
+from collections.abc import Iterator
 from pathlib import Path
-from typing import Any
 
 import pytest
 
@@ -51,7 +51,7 @@ def children() -> set[str]:
 
 
 @pytest.fixture(autouse=True)
-def no_child_is_left(sshd: Sshd) -> Any:
+def no_child_is_left(sshd: Sshd) -> Iterator[None]:
     before = children()
     yield
     assert children() <= before
