@@ -20,6 +20,7 @@ from .hosts import SimulatedHosts
 if TYPE_CHECKING:
     from collections.abc import Callable, Sequence
 
+_MAX_PORT = 65_535
 _EXAMPLES = """\
 Examples:
   mooring simulate hosts                           one host, open to everybody
@@ -49,7 +50,7 @@ def parser() -> argparse.ArgumentParser:
     add = hosts.add_argument
     add("--count", type=_positive, default=1, metavar="N", help="how many (default: 1)")
     add("--host", default="127.0.0.1", metavar="ADDRESS", help="the address to listen on (default: %(default)s)")
-    add("--port", type=int, default=0, help="the first host's port; the others follow (default: any free ones)")
+    add("--port", type=_port, default=0, help="the first host's port; the others follow (default: any free ones)")
     add("--one-port", action="store_true", help="one listener for all; the user name says which host is meant")
     add("--user", help="let in this user only (default: anybody)")
     add("--password", help="ask for this password")
@@ -126,6 +127,13 @@ async def _watch_stdin(ended: Callable[[], None]) -> contextlib.AbstractContextM
         return contextlib.nullcontext()
     transport, _ = await asyncio.get_running_loop().connect_read_pipe(lambda: _StdinEnd(ended), sys.stdin)
     return contextlib.closing(transport)
+
+
+def _port(text: str) -> int:
+    number = int(text)
+    if not 0 <= number <= _MAX_PORT:
+        raise argparse.ArgumentTypeError(f"{text} is not a port from 0 to {_MAX_PORT}")
+    return number
 
 
 def _positive(text: str) -> int:

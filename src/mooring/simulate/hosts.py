@@ -8,7 +8,7 @@ from __future__ import annotations
 
 import asyncio
 from dataclasses import dataclass, field
-from typing import TYPE_CHECKING, Self
+from typing import TYPE_CHECKING, Final, Self
 
 import asyncssh
 
@@ -20,6 +20,8 @@ if TYPE_CHECKING:
     from types import TracebackType
 
 __all__ = ["SimulatedHost", "SimulatedHosts"]
+
+_MAX_PORT: Final = 65_535
 
 
 @dataclass(eq=False)
@@ -96,6 +98,9 @@ class SimulatedHosts:
     exit_without_status: bool = False
 
     def __post_init__(self) -> None:
+        last = self.port if self.one_port or not self.port else self.port + self.count - 1
+        if last > _MAX_PORT:
+            raise ConfigError(f"host {self.count} would listen on port {last}, and there are {_MAX_PORT}")
         self.trusted = frozenset(_public_keys(self.authorized_keys))
         self.live: set[asyncssh.SSHServerConnection] = set()
         self._hosts: list[SimulatedHost] = []

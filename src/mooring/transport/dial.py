@@ -207,6 +207,7 @@ def _explained(
     else:
         found = connect_error(error, route.where)
     # What else it may be is seen better by us: a proxy command also warns, and a wrong password stays one.
-    if proxy is not None and proxy.complaint and isinstance(found, ConnectFailed):
-        return ConnectFailed(f"the proxy command for {route.where} failed: {proxy.complaint}")
+    if proxy is not None and isinstance(found, ConnectFailed):
+        why = proxy.complaint or found.message
+        return ConnectFailed(f"the proxy command for {route.where} failed: {why}", hint=found.hint)
     return found
