@@ -34,8 +34,8 @@ def main(arguments: Sequence[str] | None = None) -> int:
     if words[0] not in COMMANDS:
         sys.stderr.write(f"mooring: there is no command {words[0]!r}; `mooring --help` lists them\n")
         return _USAGE
-    command: Callable[[list[str]], int] = import_module(f".{words[0]}", __name__).main
     try:
+        command: Callable[[list[str]], int] = import_module(f".{words[0]}", __name__).main
         return command(words[1:])
     except KeyboardInterrupt:
         return _INTERRUPTED
