@@ -39,7 +39,7 @@ check: venv
 bench: programs
 	@scripts/bootstrap $(BENCH) requirements/bench.txt
 	@scripts/wheel $(BENCH)
-	@$(BENCH)/bin/python bench/exec.py $(ARGS)
+	@$(BENCH)/bin/python -m bench.exec $(ARGS)
 
 venv:
 	@scripts/bootstrap $(VENV) requirements/dev.txt
