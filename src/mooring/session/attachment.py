@@ -95,8 +95,11 @@ class Attachment:
     def _sorted(self, error: Exception, task: asyncio.Task[None], holder: SlotHolder, lease: Lease) -> float:
         """Seconds to pause before the channel may be asked for again; any other failure is raised."""
         if not task.done():
-            msg = f"{self.alias} did not answer the opening of a channel in time"
-            raise ChannelRefused(msg, hint="ping() tells whether it answers at all") from None
+            if holder.channel_opened is None:
+                msg = f"{self.alias} did not answer the opening of a channel in time"
+                raise ChannelRefused(msg, hint="ping() tells whether it answers at all") from None
+            msg = f"{self.alias} did not confirm the start of the command in time"
+            raise ChannelRefused(msg, hint="it may run there; it was sent TERM") from None
         self._openings.discard(task)
         if holder.channel_opened is None:
             if refused(error) and not self.link.closed:
@@ -105,12 +108,12 @@ class Attachment:
             if isinstance(error, (TypeError, LookupError)) or type(error) in {ValueError, UnicodeEncodeError}:
                 raise InvalidInput(f"AsyncSSH refuses an argument: {words(error)}") from None
         else:
-            holder.abandon()  # a failure of ours: the channel is open, and the command may run
+            _end(holder)  # a failure of ours: the channel is open
         raise session_error(error, self.alias, lost=self.link.closed) from error
 
     def _abandon(self, task: asyncio.Task[None], holder: SlotHolder, lease: Lease) -> None:
         """Let an opening come to its end by itself, then close what it opened."""
-        holder.abandon()
+        _end(holder)
 
         def settle(task: asyncio.Task[None]) -> None:
             self._openings.discard(task)
@@ -128,3 +131,9 @@ class Attachment:
         """Wait until no opening is under way: they all end with the link."""
         if self._openings:
             await asyncio.wait(tuple(self._openings))
+
+
+def _end(holder: SlotHolder) -> None:
+    """Close its channel, if there is one yet; the command on it may run already."""
+    holder.send("TERM")
+    holder.abandon()

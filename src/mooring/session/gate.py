@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import asyncio
 import contextlib
+import copy
 import re
 from collections import Counter, deque
 from typing import TYPE_CHECKING, Final
@@ -111,7 +112,7 @@ class ChannelGate:
         if (lease := self.try_lease(kind, what)) is not None:
             return lease
         if self._closed is not None:
-            raise self._closed
+            raise copy.copy(self._closed)
         waiter: asyncio.Future[Lease] = asyncio.get_running_loop().create_future()
         entry = (kind, what, waiter)
         if kind is Kind.KILL:
@@ -155,7 +156,8 @@ class ChannelGate:
         while self._queue:
             *_, waiter = self._queue.popleft()
             if not waiter.done():
-                waiter.set_exception(error)
+                # One each: raising adds to an error's traceback.
+                waiter.set_exception(copy.copy(error))
         self.freed.set()
 
     def status(self) -> ChannelStatus:

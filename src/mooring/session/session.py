@@ -318,8 +318,7 @@ class Session:
         self._commands += 1
         result = await call.run(attachment)
         if check and not result.ok:
-            ended = f"signal {result.exit_signal}" if result.exit_signal else f"status {result.exit_status}"
-            raise CommandFailed(f"the command on {self.alias} ended with {ended}", result=result)
+            raise CommandFailed(f"the command on {self.alias} ended {_how(result)}", result=result)
         return result
 
     async def process(self, *args: Any, timeout: float = OPEN_TIMEOUT, **keywords: Any) -> HeldProcess:
@@ -446,3 +445,9 @@ class Session:
 def _policy(target: Target) -> str:
     policy = target.host_key or "verify"
     return policy if policy in {"verify", "accept-new", "off"} else "pinned"
+
+
+def _how(result: CommandResult[Any]) -> str:
+    if result.exit_signal:
+        return f"with signal {result.exit_signal}"
+    return "without a status" if result.exit_status is None else f"with status {result.exit_status}"

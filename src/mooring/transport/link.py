@@ -113,11 +113,13 @@ class Link:
     async def aclose(self) -> None:
         """Say goodbye and close, within five seconds whatever the peer does. Safe to call twice."""
         self.connection.close()
-        with contextlib.suppress(TimeoutError):
-            async with asyncio.timeout(_CLOSE_TIMEOUT):
-                await self.connection.wait_closed()
-        if self._proxy is not None:
-            await self._proxy.stop()
+        try:
+            with contextlib.suppress(TimeoutError):
+                async with asyncio.timeout(_CLOSE_TIMEOUT):
+                    await self.connection.wait_closed()
+        finally:
+            if self._proxy is not None:
+                await self._proxy.stop()
 
 
 def _address(peername: object) -> str | None:
