@@ -9,7 +9,7 @@ import asyncssh
 import pytest
 from asyncssh.packet import UInt32
 
-from mooring import ChannelRefused, MooringError, Session, SessionLost, SessionNotUp, connect
+from mooring import ChannelRefused, CommandFailed, MooringError, Session, SessionLost, SessionNotUp, connect
 from mooring.simulate import FaultyLink, SimulatedHosts
 from tests.peers.sshd import Sshd
 
@@ -232,6 +232,8 @@ async def test_closed_without_a_status_on_a_live_link() -> None:
             result = await session.run("echo hello")
             assert (result.stdout, result.exit_status, result.exit_signal, result.ok) == ("hello\n", None, None, False)
             assert session.state == "up"
+            with pytest.raises(CommandFailed, match="the command on sim1 ended without a status"):
+                await session.run("echo hello", check=True)
 
 
 # Refusals.

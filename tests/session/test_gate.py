@@ -8,7 +8,7 @@ from pathlib import Path
 
 import pytest
 
-from mooring import ChannelLimit, Session
+from mooring import ChannelLimit, Session, SessionLost
 from mooring.session.gate import ChannelGate
 from mooring.session.slots import Kind
 from tests.peers.fixtures import StartSshd
@@ -184,3 +184,16 @@ async def test_a_pause_ends_with_a_close_and_not_with_another_refusal() -> None:
     assert not pause.done()
     one.release()
     await asyncio.wait_for(pause, 10)
+
+
+async def test_each_waiter_gets_an_error_of_its_own_when_the_link_is_lost() -> None:
+    gate = ChannelGate("edge1", 1)
+    assert gate.try_lease(Kind.RUN, "first") is not None
+    waiters = [asyncio.create_task(gate.lease(Kind.RUN, "waiter", math.inf, 0)) for _ in range(3)]
+    await asyncio.sleep(0)
+    lost = SessionLost("cut", hint="wait")
+    gate.close(lost)
+    found = await asyncio.gather(*waiters, gate.lease(Kind.RUN, "late", math.inf, 0), return_exceptions=True)
+    assert [(type(error), str(error)) for error in found] == [(SessionLost, "cut (wait)")] * 4
+    assert len({id(error) for error in [*found, lost]}) == 5
+    assert gate.try_lease(Kind.KILL, "kill") is None
