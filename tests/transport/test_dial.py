@@ -231,13 +231,42 @@ OLD = {
 @pytest.mark.filterwarnings("ignore:Diffie-Hellman over finite fields")  # of the library below AsyncSSH
 async def test_old_algorithms_only_where_they_are_asked_for(start_sshd: StartSshd, keyring: Keyring) -> None:
     server = start_sshd(host_keys=[keyring.key("host_rsa", "rsa")], **OLD)  # type: ignore[arg-type] # its own keywords
-    with pytest.raises(HandshakeFailed, match="no algorithms in common") as caught:
+    # sshd hangs up at once, and its reset may outrun the list that shows that nothing is in common.
+    with pytest.raises((HandshakeFailed, ConnectFailed), match="allow them for it alone with legacy=yes"):
         async with held(server):
             pass
-    assert "legacy=yes" in str(caught.value)
     async with held(server, legacy=True) as session:
         assert await says(session)
         assert session.status().legacy == ("aes128-cbc", "diffie-hellman-group14-sha1", "hmac-sha1", "ssh-rsa")
+
+
+async def test_nothing_in_common_is_said_so() -> None:
+    """A server that leaves us the time to see its list."""
+    kexinit = bytes([20]) + bytes(16)
+    for names in (
+        b"diffie-hellman-group1-sha1",
+        b"ssh-rsa",
+        b"3des-cbc",
+        b"3des-cbc",
+        *[b"hmac-md5"] * 2,
+        *[b"none"] * 2,
+    ):
+        kexinit += len(names).to_bytes(4, "big") + names
+    kexinit += bytes(13)
+    padding = 16 - (len(kexinit) + 5) % 8
+    packet = (len(kexinit) + 1 + padding).to_bytes(4, "big") + bytes([padding]) + kexinit + bytes(padding)
+
+    async def speak(reader: asyncio.StreamReader, writer: asyncio.StreamWriter) -> None:
+        writer.write(b"SSH-2.0-old\r\n" + packet)
+        await reader.read()
+        writer.close()
+
+    server = await asyncio.start_server(speak, "127.0.0.1", 0)
+    async with server:
+        port = server.sockets[0].getsockname()[1]
+        with pytest.raises(HandshakeFailed, match=r"no algorithms in common with .*legacy=yes"):
+            async with connect(f"old1://127.0.0.1:{port}", config=None, host_key="off", identity="none"):
+                pass
 
 
 async def test_the_fast_cipher_first(sshd: Sshd) -> None:

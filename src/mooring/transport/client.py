@@ -36,6 +36,16 @@ class Client(asyncssh.SSHClient):
             return "connecting"
         return "in the handshake" if self.connection.get_server_host_key() is None else "in the login"
 
+    @property
+    def met(self) -> bool:
+        """Whether the peer has shown itself as an SSH server, and no more than that."""
+        connection = self.connection
+        return (
+            connection is not None
+            and bool(connection.get_extra_info("server_version"))
+            and connection.get_server_host_key() is None
+        )
+
     def connection_made(self, conn: asyncssh.SSHClientConnection) -> None:
         """TCP stands."""
         self.connection = conn

@@ -16,7 +16,7 @@ from .credentials import KeyRing
 from .hostkeys import HostKeyCheck, KnownHosts
 from .link import Link
 from .logs import keep_quiet
-from .mapping import connect_error
+from .mapping import LEGACY_HINT, connect_error
 from .proxycommand import ProxyCommand
 
 if TYPE_CHECKING:
@@ -206,6 +206,9 @@ def _explained(
         )
     else:
         found = connect_error(error, route.where)
+        if isinstance(error, asyncssh.ConnectionLost) and client.met and not route.target.legacy:
+            # Who finds nothing in common hangs up, and its reset may outrun the list that would have told us.
+            found.hint = LEGACY_HINT
     # What else it may be is seen better by us: a proxy command also warns, and a wrong password stays one.
     if proxy is not None and isinstance(found, ConnectFailed):
         why = proxy.complaint or found.message

@@ -25,7 +25,7 @@ from ..model.errors import (
 if TYPE_CHECKING:
     from collections.abc import Iterator
 
-__all__ = ["connect_error", "mapped", "session_error", "words"]
+__all__ = ["LEGACY_HINT", "connect_error", "mapped", "session_error", "words"]
 
 _AUTH_CODES: Final = frozenset(
     {
@@ -43,11 +43,11 @@ _HANDSHAKE_CODES: Final = frozenset(
         asyncssh.DISC_PROTOCOL_ERROR,
     }
 )
-_LEGACY_HINT: Final = "if the device knows only old algorithms, allow them for it alone with legacy=yes"
+LEGACY_HINT: Final = "if the device knows only old algorithms, allow them for it alone with legacy=yes"
 
 _MEANING: Final[tuple[tuple[type[Exception], type[ConnectError], str, str | None], ...]] = (
     (asyncssh.PermissionDenied, AuthenticationFailed, "{where} refused the login", None),
-    (asyncssh.KeyExchangeFailed, HandshakeFailed, "no algorithms in common with {where}", _LEGACY_HINT),
+    (asyncssh.KeyExchangeFailed, HandshakeFailed, "no algorithms in common with {where}", LEGACY_HINT),
     (asyncssh.ConnectionLost, ConnectFailed, "{where} closed the connection before the login was done", None),
     (asyncssh.DisconnectError, ConnectFailed, "{where} ended the connection", None),
     (asyncssh.ChannelOpenError, ConnectFailed, "the jump host could not reach {where}", None),
