@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import asyncio
+import contextlib
 import os
 import socket
 from typing import TYPE_CHECKING, Any, Final
@@ -186,7 +187,8 @@ async def _abandon(client: Client, proxy: ProxyCommand | None, sock: socket.sock
     if client.connection is not None:
         client.connection.abort()
     elif sock is not None:
-        sock.close()
+        with contextlib.suppress(OSError):  # uvloop closed it under us
+            sock.close()
     if proxy is not None:
         await proxy.stop()
 

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import asyncio
 import contextlib
+import time
 from typing import TYPE_CHECKING, Final
 
 import asyncssh
@@ -98,8 +99,8 @@ class Link:
         Raises:
             SessionLost: There was no answer within ``timeout`` seconds, or the connection is gone.
         """
-        loop = asyncio.get_running_loop()
-        start = loop.time()
+        # Not the loop's clock: uvloop's stands still between two turns.
+        start = time.perf_counter()
         try:
             async with asyncio.timeout(timeout):
                 await round_trip(self.connection)
@@ -108,7 +109,7 @@ class Link:
             raise SessionLost(msg) from None
         if self.closed:
             raise self._why(self._client.lost.result())
-        return loop.time() - start
+        return time.perf_counter() - start
 
     async def aclose(self) -> None:
         """Say goodbye and close, within five seconds whatever the peer does. Safe to call twice."""
