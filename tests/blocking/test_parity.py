@@ -1,0 +1,46 @@
+"""The synchronous face has the signatures of the asynchronous one."""
+
+from __future__ import annotations
+
+import inspect
+from collections.abc import Callable
+from typing import Any, get_overloads
+
+import pytest
+
+import mooring
+from mooring import blocking
+
+SAME: list[tuple[Callable[..., Any], Callable[..., Any]]] = [
+    (mooring.connect, blocking.connect),
+    (mooring.Pool, blocking.Pool),
+    (mooring.Pool.start, blocking.Pool.start),
+    (mooring.Pool.stop, blocking.Pool.stop),
+    (mooring.Pool.run, blocking.Pool.run),
+    (mooring.Pool.select, blocking.Pool.select),
+    (mooring.Pool.statistics, blocking.Pool.statistics),
+    (mooring.Session.status, blocking.Session.status),
+    (mooring.Session.wait_up, blocking.Session.wait_up),
+    (mooring.Session.ping, blocking.Session.ping),
+    (mooring.Session.run, blocking.Session.run),
+    (mooring.Session.retry, blocking.Session.retry),
+    (mooring.Session.close, blocking.Session.close),
+]
+
+
+@pytest.mark.parametrize(("theirs", "ours"), SAME, ids=lambda function: function.__qualname__)
+def test_the_parameters_are_the_same(theirs: Callable[..., Any], ours: Callable[..., Any]) -> None:
+    assert inspect.signature(ours).parameters == inspect.signature(theirs).parameters
+    assert [inspect.signature(one) for one in get_overloads(ours)] == [
+        inspect.signature(one) for one in get_overloads(theirs)
+    ]
+
+
+@pytest.mark.parametrize("name", ["alias", "target", "direction", "labels", "state", "error", "facts"])
+def test_so_are_the_properties(name: str) -> None:
+    assert isinstance(getattr(blocking.Session, name), property)
+
+
+def test_process_waits_as_long() -> None:
+    theirs, ours = inspect.signature(mooring.Session.process), inspect.signature(blocking.Session.process)
+    assert ours.parameters["timeout"] == theirs.parameters["timeout"]
