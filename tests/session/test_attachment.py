@@ -152,8 +152,10 @@ async def test_lost_in_the_queue_and_in_the_open() -> None:
         process = asyncio.create_task(session.process("queued"))
         await server.wait(lambda: server.opened == 1)
         server.connections[0].abort()
-        for task in (opening, queued, process):
-            with pytest.raises(SessionLost):
+        with pytest.raises(SessionLost):
+            await opening
+        for task in (queued, process):
+            with pytest.raises(SessionNotUp):  # nothing of it was sent
                 await task
         assert server.commands == []
         never.set()

@@ -68,8 +68,8 @@ def test_old_algorithms_are_hinted_at_only_where_they_may_help() -> None:
         (asyncssh.ChannelOpenError(2, "no"), False, ChannelRefused),
         (asyncssh.ChannelOpenError(2, "SSH connection closed"), True, SessionLost),
         (asyncssh.ConnectionLost("gone"), False, SessionLost),
-        (BrokenPipeError(), False, SessionLost),
-        (ConnectionResetError(errno.ECONNRESET, "Connection reset by peer"), False, SessionLost),
+        (BrokenPipeError(), False, SessionError),  # of a file or pipe of ours
+        (ConnectionResetError(errno.ECONNRESET, "Connection reset by peer"), True, SessionLost),
         (RuntimeError("odd"), True, SessionLost),
         (RuntimeError("odd"), False, SessionError),
         (FileNotFoundError(errno.ENOENT, "No such file or directory", "name"), False, SessionError),

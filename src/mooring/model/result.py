@@ -23,8 +23,8 @@ class CommandResult(Generic[Output]):
         command: The command line as sent.
         stdout: What it printed on standard output: text, or bytes where ``encoding=None`` was asked.
         stderr: The same for standard error.
-        exit_status: 0 to 255; -1 when a signal ended it (RFC 4254 section 6.10); None only inside a
-            ``CommandTimeout``, where the end was not seen.
+        exit_status: 0 to 255; -1 when a signal ended it (RFC 4254 section 6.10); None where the peer told of no
+            end: inside a ``CommandTimeout``, and from the devices that never tell.
         exit_signal: The signal's name without ``SIG`` when one ended it, else None.
         duration: Seconds from the call to the end, waiting for a channel slot included.
         dropped: Bytes of output beyond ``max_output`` that were read and not kept.

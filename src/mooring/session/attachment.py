@@ -67,7 +67,8 @@ class Attachment:
             ChannelLimit: No slot became free in time, or the server refused all the while.
             ChannelRefused: The server refuses the command, or does not answer.
             InvalidInput: AsyncSSH refuses an argument; nothing was sent.
-            SessionLost: The connection was lost.
+            SessionNotUp: The connection was lost before there was a slot; nothing was sent.
+            SessionLost: It was lost after that.
         """
         since = self.now()
         while True:

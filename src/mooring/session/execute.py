@@ -99,7 +99,7 @@ class Command:
             self._marker = f"mooring-{secrets.token_hex(8)}"
             line = shlex.join(["exec", "/bin/sh", "-c", _WRAPPER, self._marker, self.line])
             room = None if room is None else room + _WRAPPER_ROOM
-        timeout = OPEN_TIMEOUT if self.timeout is None else min(self.timeout, OPEN_TIMEOUT)
+        timeout = OPEN_TIMEOUT if self.timeout is None else self.timeout
         made: list[ExecChannel | RedirectedExec] = []
 
         def make(on_close: Callable[[], None]) -> ExecChannel | RedirectedExec:

@@ -107,7 +107,7 @@ class ChannelGate:
 
         Raises:
             ChannelLimit: None became free in time; the message names who holds them.
-            SessionLost: The connection was lost meanwhile.
+            SessionNotUp: The connection was lost meanwhile; nothing was sent.
         """
         if (lease := self.try_lease(kind, what)) is not None:
             return lease

@@ -273,7 +273,8 @@ class Session:
         Args:
             command: The command line, for the peer's shell.
             input: Its standard input, ended after it; None gives it an empty one.
-            env: Environment variables; servers drop those that they were not told to accept.
+            env: Environment variables, beside those that ssh_config or ``connect`` set; servers drop those that
+                they were not told to accept.
             timeout: Seconds for everything, waiting for a channel slot included. Then TERM, half a second
                 later KILL, and half a second later the channel is closed. None leaves it to the command:
                 a lost connection still ends the call.
@@ -303,7 +304,7 @@ class Session:
         check_redirection(input, max_output, kill, keywords)
         check_keywords(keywords, less=("command", "subsystem"))
         check_env(env or {})
-        options = {**keywords, "env": env} if env else keywords
+        options = {**keywords, "env": {**attachment.link.route.env, **env}} if env else keywords
         call = Command(
             line=command,
             input=encoded(input, encoding, errors),
@@ -393,7 +394,7 @@ class Session:
         self._ping = None
         self._come_to(state, reason)
         if attachment is not None:
-            attachment.detach(error or self._not_up())
+            attachment.detach(self._not_up())
             await attachment.wait_settled()
 
     def trusted(self, reason: str) -> None:

@@ -132,6 +132,7 @@ class Dialer:
             **check.asyncssh_options(),
             **_configured(config),
             **route.keywords.options,
+            "env": route.env,
         }
         password = await self._keys.password(route.target)
         if password is not None:
@@ -165,7 +166,6 @@ def _configured(config: HostConfig) -> dict[str, Any]:
         "kbdint_auth": config.kbd_interactive_authentication,
         "tcp_keepalive": config.tcp_keep_alive,
         "preferred_auth": config.preferred_authentications,
-        "env": dict(config.set_env),
         "send_env": config.send_env,
         "family": _FAMILIES.get(config.address_family or ""),
         "local_addr": (config.bind_address, 0) if config.bind_address else None,

@@ -23,6 +23,7 @@ _TARGET: Final = frozenset(item.name for item in fields(Target))
 _OURS: Final = {
     "config": "pass it to connect() or Pool()",
     "loop": "the running loop is used",
+    "options": "pass the keywords themselves",
     "last_config": "ssh_config is read by Mooring",
     "reload": "ssh_config is read by Mooring",
     "canonical": "ssh_config is read by Mooring",

@@ -89,7 +89,7 @@ def session_error(error: Exception, alias: str, *, lost: bool) -> SessionError |
     """
     if isinstance(error, MooringError):
         return error
-    if lost or isinstance(error, (asyncssh.DisconnectError, ConnectionError, BrokenPipeError)):
+    if lost or isinstance(error, asyncssh.DisconnectError):
         return SessionLost(f"{alias} was lost: {words(error)}")
     if isinstance(error, asyncssh.ChannelOpenError):
         return ChannelRefused(f"{alias} refused the channel: {words(error)}")

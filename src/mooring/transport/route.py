@@ -87,12 +87,18 @@ class Route:
     @property
     def key(self) -> tuple[object, ...]:
         """Equal for routes that one connection can serve."""
-        return self.where, self.policy, self.known_hosts, self.identity, self.proxy_command, self.via and self.via.key
+        trust = self.policy, self.known_hosts, self.system_known_hosts, bool(self.target.legacy)
+        return self.where, trust, self.identity, self.proxy_command, self.via and self.via.key
 
     @property
     def daemon(self) -> tuple[str, int, str]:
         """What shares one server's limits: host, port and the way there."""
         return self.host, self.port, self.proxy_command or (self.via.where if self.via else "")
+
+    @property
+    def env(self) -> dict[str, str]:
+        """Variables for every command: what ssh_config sets, and what the caller sets for the connection."""
+        return {**self.config.set_env, **(self.keywords.options.get("env") or {})}
 
     @property
     def hops(self) -> tuple[str, ...]:
@@ -113,17 +119,31 @@ class Router:
     def __init__(self, paths: list[Path] | None = None) -> None:
         self._config = SSHConfig.load(paths, local=replace(Local.current(), resolve=_resolve))
 
-    async def route(self, target: Target, keywords: Keywords | None = None) -> Route:
+    async def route(
+        self, target: Target, keywords: Keywords | None = None, known: Mapping[str, Route] | None = None
+    ) -> Route:
         """Look a target up, and every hop on its way. Cancelling is safe.
+
+        Args:
+            target: What to look up.
+            keywords: What the caller passed beside it.
+            known: Routes by their aliases: a hop of that name is reached so, and not looked up.
 
         Raises:
             InvalidTarget: The jumps lead in a circle, or a name is malformed.
             ConfigError: ssh_config says something for this host that cannot be honoured.
         """
         # In a thread: a `Match exec` line runs a program.
-        return await asyncio.to_thread(self._route, target, keywords or Keywords(), target.jump, 0)
+        return await asyncio.to_thread(self._route, target, keywords or Keywords(), target.jump, known or {})
 
-    def _route(self, target: Target, keywords: Keywords, jump: tuple[str, ...] | None, depth: int) -> Route:
+    def _route(
+        self,
+        target: Target,
+        keywords: Keywords,
+        jump: tuple[str, ...] | None,
+        known: Mapping[str, Route],
+        depth: int = 0,
+    ) -> Route:
         if depth > _MAX_HOPS:
             msg = f"the way to {target.alias} has more than {_MAX_HOPS} hops, or leads in a circle"
             raise InvalidTarget(msg, hint="look at jump= and at ProxyJump in ssh_config")
@@ -137,7 +157,8 @@ class Router:
         via = None
         if jump:
             *before, last = jump
-            via = self._route(Target.parse(last), Keywords(), tuple(before) or None, depth + 1)
+            via = known.get(last) if not before else None
+            via = via or self._route(Target.parse(last), Keywords(), tuple(before) or None, known, depth + 1)
         policy = target.host_key or _POLICY_OF[config.strict_host_key_checking or "yes"]
         return Route(
             target=target,
