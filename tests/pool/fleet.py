@@ -54,6 +54,13 @@ async def until(session: Session, *states: SessionState, timeout: float = BOUND)
             await session.wait_change()
 
 
+async def true(holds: Callable[[], bool], timeout: float = 30.0) -> None:
+    """Wait until something holds of which no event tells."""
+    async with asyncio.timeout(timeout):
+        while not holds():  # noqa: ASYNC110 - as said
+            await asyncio.sleep(0.005)
+
+
 async def soon(call: Awaitable[_T], timeout: float = BOUND) -> _T:
     """What comes of a call, within the bound."""
     async with asyncio.timeout(timeout):

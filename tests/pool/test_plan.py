@@ -38,7 +38,10 @@ def test_what_may_pass_is_tried_again_after_ever_longer(
     error: errors.MooringError, failures: int, seconds: float
 ) -> None:
     assert not parks(error)
-    assert after_failure(error, failures, 1.0) == Wait(seconds, failures + 1)
+    step = after_failure(error, failures, 1.0)
+    assert isinstance(step, Wait)
+    assert step.seconds == pytest.approx(seconds)
+    assert (step.failures, step.thrown_out) == (failures + 1, False)
     assert after_failure(error, failures, 0.0) == Wait(0.0, failures + 1)
 
 

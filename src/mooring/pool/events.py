@@ -82,12 +82,15 @@ class EventHub:
 
     def __init__(self) -> None:
         self._streams: set[EventStream] = set()
+        self._closed = False
         self.lost = 0
 
     def listen(self, backlog: int = BACKLOG) -> EventStream:
-        """The events from this moment on."""
+        """The events from this moment on; none where the hub is closed."""
         stream = EventStream(self, backlog)
         self._streams.add(stream)
+        if self._closed:
+            stream.close()
         return stream
 
     def emit(self, event: Event) -> None:
@@ -100,6 +103,7 @@ class EventHub:
         self._streams.discard(stream)
 
     def close(self) -> None:
-        """End every stream."""
+        """End every stream, later ones too."""
+        self._closed = True
         for stream in tuple(self._streams):
             stream.close()

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import asyncio
+import contextlib
 import logging
 from typing import TYPE_CHECKING, Final, Protocol
 
@@ -23,6 +24,7 @@ if TYPE_CHECKING:
 __all__ = ["Fleet", "Keeper"]
 
 _log = logging.getLogger(__name__)
+_SETTLE: Final = 5.0
 _RESTING: Final = frozenset({SessionState.BACKOFF, SessionState.AWAITING, SessionState.PARKED})
 
 
@@ -128,21 +130,36 @@ class Keeper:
     async def _live(self) -> tuple[MooringError, Step]:
         """One attempt and, if it succeeds, the connection's whole life: how it ended and what to do next."""
         try:
-            try:
-                self._link = await self._dial()
-            except MooringError as error:
-                self._fleet.failed(self)
-                return error, after_failure(error, self._failures, self._fleet.dice())
-            return await self._hold(self._link)
+            async with contextlib.AsyncExitStack() as turn:
+                try:
+                    self._link = link = await self._dial(turn)
+                except MooringError as error:
+                    self._fleet.failed(self)
+                    return error, after_failure(error, self._failures, self._fleet.dice())
+                self.session.attach(link, f"connected to {self.route.where}")
+                self._fleet.connected(self)
+                since = self._now()
+                await self._settle(link)
+            loss = await link.wait_lost()
+            self._fleet.lost(self)
+            return loss, after_loss(Direction.DIALED, self._now() - since, self._failures, self._fleet.dice())
         except Exception as bug:  # noqa: BLE001 - logged, and shown by the session
             # One session's bug must not end the fleet; it is parked, since trying again would only repeat it.
             _log.exception("%s: failed unexpectedly", self.session.alias)
             return SessionError(f"internal error: {type(bug).__name__}", hint="please report the log"), Park()
 
-    async def _dial(self) -> Link:
+    async def _dial(self, turn: contextlib.AsyncExitStack) -> Link:
         over = await self._hop_link() if self.route.via is not None else None
-        async with self._fleet.handshakes.turn(self.route.daemon, self.route.target.rate):
-            return await self._fleet.dialer.dial(self.route, over, self.session.trusted)
+        await turn.enter_async_context(self._fleet.handshakes.turn(self.route.daemon, self.route.target.rate))
+        return await self._fleet.dialer.dial(self.route, over, self.session.trusted)
+
+    async def _settle(self, link: Link) -> None:
+        """Wait until the server too has done with the handshake: OpenSSH counts it for a while after the login.
+
+        What answers is the process that serves the session, and that one it starts only after it has counted.
+        """
+        with contextlib.suppress(SessionError):
+            await link.ping(_SETTLE)
 
     async def _hop_link(self) -> Link:
         """The link to the hop before: it is up before we take a handshake's turn.
@@ -166,14 +183,6 @@ class Keeper:
         except SessionNotUp:
             why = error.message if error is not None else "it went away"
             raise ConnectFailed(f"the jump host {where} is not up: {why}") from error
-
-    async def _hold(self, link: Link) -> tuple[MooringError, Step]:
-        since = self._now()
-        self.session.attach(link, f"connected to {self.route.where}")
-        self._fleet.connected(self)
-        error = await link.wait_lost()
-        self._fleet.lost(self)
-        return error, after_loss(Direction.DIALED, self._now() - since, self._failures, self._fleet.dice())
 
     async def _part(self, state: SessionState, error: MooringError | None, reason: str) -> None:
         """Come to a state without a connection: said before the last of it is gone, which may take seconds."""

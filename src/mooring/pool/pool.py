@@ -149,7 +149,8 @@ class Pool:
             raise AliasInUse(msg, hint=f"stop it first, or name this one: other://{parsed.host}")
         self._starting.add(parsed.alias)
         try:
-            route = await self._router.route(parsed, rest)
+            known = {alias: keeper.route for alias, keeper in self._keepers.items()}
+            route = await self._router.route(parsed, rest, known)
         finally:
             self._starting.discard(parsed.alias)
         self._check_open()
@@ -254,7 +255,13 @@ class Pool:
 
         Args:
             backlog: Events kept for a slow reader; then the oldest go, and are counted.
+
+        Raises:
+            InvalidInput: ``backlog`` is less than 1.
         """
+        if backlog < 1:
+            msg = "backlog must be at least 1"
+            raise InvalidInput(msg)
         return self._hub.listen(backlog)
 
     def statistics(self) -> PoolStatistics:
