@@ -99,8 +99,7 @@ class Peer:
 
     def suspend(self) -> None:
         """Freeze the whole tree: connections stay, and nobody answers."""
-        _signal([self.pid], signal.SIGSTOP)  # first, so that it forks no more
-        _signal(_descendants(self.pid), signal.SIGSTOP)
+        _freeze(self.pid)
 
     def resume(self) -> None:
         """Undo :meth:`suspend`."""
