@@ -244,7 +244,11 @@ def _ended() -> SessionClosed:
 
 def _name(function: Callable[..., object]) -> str:
     """How its caller knows it: ``Process.wait`` for ``Process._wait``."""
-    return function.__qualname__.partition(".<locals>")[0].replace("._", ".").lstrip("_")
+    if (owner := getattr(function, "__self__", None)) is not None:  # its class, not the base that has the method
+        name = f"{type(owner).__name__}.{function.__name__}"
+    else:
+        name = function.__qualname__.partition(".<locals>")[0]
+    return name.replace("._", ".").lstrip("_")
 
 
 _threads: Final[dict[int, LoopThread]] = {}

@@ -316,7 +316,7 @@ class Pool:
             raise InvalidInput(msg, hint="use it in `async with mooring.Pool() as pool:`")
 
     def _keep(self, route: Route, emit: Callable[[Event], None]) -> Keeper:
-        keeper = Keeper(Session(route.target, emit), route, self)
+        keeper = Keeper(Session(route.target, emit, policy=route.policy), route, self)
         keeper.task = self._tasks.create_task(self._while_kept(keeper), name=f"keeper of {route.target.alias}")
         self._neighbours.setdefault(route.daemon, set()).add(keeper)
         return keeper

@@ -2,20 +2,12 @@
 
 from __future__ import annotations
 
-import asyncio
 import time
-from typing import TYPE_CHECKING, Any, Final, Literal, Protocol, overload
+from typing import TYPE_CHECKING, Any, Final, Literal, overload
 
 from ..model.errors import (
     CommandFailed,
-    MooringError,
-    SessionClosed,
-    SessionNotUp,
-    SessionParked,
-    WaitTimeout,
 )
-from ..model.event import Event, EventKind
-from ..model.status import ChannelStatus, Direction, SessionState, SessionStatus
 from ..transport.channel import REDIRECTIONS, HeldProcess, open_process
 from .arguments import (
     check_command,
@@ -26,97 +18,29 @@ from .arguments import (
     check_seconds,
     encoded,
 )
-from .attachment import OPEN_TIMEOUT, Attachment
+from .attachment import OPEN_TIMEOUT
 from .execute import Command
-from .slots import CHANNELS, Kind
-from .state import may_follow
+from .slots import Kind
+from .supervised import Supervised
 
 if TYPE_CHECKING:
-    from collections.abc import Callable, Mapping
+    from collections.abc import Mapping
 
     from ..model.result import CommandResult
-    from ..model.target import Target
     from ..transport.link import Connection, Link
 
-__all__ = ["Session", "Supervisor"]
+__all__ = ["Session"]
 
 _PING_TIMEOUT: Final = 10.0
 
 
-class Supervisor(Protocol):
-    """Who keeps a session alive; the pool's keeper is one."""
-
-    def retry(self) -> None:
-        """Attempt to connect now, whatever the back-off says."""
-
-    async def stop(self) -> None:
-        """Close the session for good and return when nothing of it is left."""
-
-    @property
-    def retry_in(self) -> float | None:
-        """Seconds until the next attempt; None where none is planned."""
-
-
-class Session:
+class Session(Supervised):
     """One supervised SSH connection.
 
     A pool makes it (``Pool.start``, ``mooring.connect``); its keeper attaches and detaches connections, and
     everybody else uses it. What needs the connection fails at once with ``SessionNotUp`` while there is none:
     wait with ``wait_up`` where that is wanted. ``repr`` is a status line.
-
-    Args:
-        target: Whom it is to.
-        direction: Who opens the TCP connection.
-        emit: Told of every event.
     """
-
-    def __init__(self, target: Target, emit: Callable[[Event], None], direction: Direction = Direction.DIALED) -> None:
-        self._target = target
-        self._direction = direction
-        self._emit = emit
-        self._state = SessionState.CONNECTING
-        self._reason = "started"
-        self._since = time.time()
-        self._error: MooringError | None = None
-        self._attachment: Attachment | None = None
-        self._supervisor: Supervisor | None = None
-        self._waiters: set[asyncio.Future[None]] = set()
-        self._ping: tuple[float, float] | None = None
-        self._commands = 0
-        self._connects = 0
-        self._attempts = 0
-        self.facts: dict[str, object] = {}
-        """What is known of the peer."""
-
-    @property
-    def alias(self) -> str:
-        """Its name."""
-        return self._target.alias
-
-    @property
-    def target(self) -> Target:
-        """Whom it is to."""
-        return self._target
-
-    @property
-    def direction(self) -> Direction:
-        """Who opens the TCP connection."""
-        return self._direction
-
-    @property
-    def labels(self) -> tuple[str, ...]:
-        """The target's labels."""
-        return self._target.label
-
-    @property
-    def state(self) -> SessionState:
-        """Where it stands."""
-        return self._state
-
-    @property
-    def error(self) -> MooringError | None:
-        """Why it is not up, where an error is the reason."""
-        return self._error
 
     @property
     def connection(self) -> Connection:
@@ -140,68 +64,6 @@ class Session:
     def commands(self) -> int:
         """Commands run on it since it was started."""
         return self._commands
-
-    def status(self) -> SessionStatus:
-        """Everything about it, as one value."""
-        link = self._attachment.link if self._attachment else None
-        error = self._error
-        supervisor = self._supervisor
-        return SessionStatus(
-            alias=self.alias,
-            target=str(self._target),
-            direction=self._direction,
-            state=self._state,
-            reason=self._reason,
-            since=self._since,
-            labels=self.labels,
-            facts=dict(self.facts),
-            error=error.code if error else None,
-            hint=error.hint if error else None,
-            attempts=self._attempts,
-            connects=self._connects,
-            retry_in=supervisor.retry_in if supervisor else None,
-            peer=link.peer if link else None,
-            via=link.route.hops if link else (),
-            server=link.server if link else None,
-            host_key=link.host_key if link else None,
-            host_key_policy=link.host_key_policy if link else _policy(self._target),
-            algorithms=link.algorithms if link else {},
-            legacy=link.legacy if link else (),
-            channels=self._attachment.gate.status() if self._attachment else ChannelStatus(),
-            commands=self._commands,
-            ping=self._ping[0] if self._ping else None,
-            ping_age=time.monotonic() - self._ping[1] if self._ping else None,
-        )
-
-    async def wait_up(self, timeout: float | None = 60.0) -> None:
-        """Wait until it is up. Cancelling is safe.
-
-        Args:
-            timeout: Seconds; the default covers a few attempts, None waits as long as it may still come up.
-
-        Raises:
-            WaitTimeout: It was not up in time; it goes on trying. The last error is the cause.
-            SessionParked: A person must act first. The error that parked it is the cause.
-            SessionClosed: It was closed.
-        """
-        try:
-            async with asyncio.timeout(timeout):
-                while self._state is not SessionState.UP:
-                    if self._state in {SessionState.PARKED, SessionState.CLOSED}:
-                        raise self._not_up() from self._error
-                    await self.wait_change()
-        except TimeoutError:
-            msg = f"{self.alias} was not up within {timeout:g} s: {self._state.value}, {self._reason}"
-            raise WaitTimeout(msg, hint="it goes on trying; status() tells when") from self._error
-
-    async def wait_change(self) -> None:
-        """Wait for the next change of state, however long that takes. Cancelling is safe."""
-        waiter: asyncio.Future[None] = asyncio.get_running_loop().create_future()
-        self._waiters.add(waiter)
-        try:
-            await waiter
-        finally:
-            self._waiters.discard(waiter)
 
     async def ping(self, timeout: float = _PING_TIMEOUT) -> float:
         """Seconds of one round trip to the peer's SSH server; the status shows it and its age.
@@ -350,102 +212,6 @@ class Session:
             HeldProcess,
             lambda process: open_process(attachment.link.connection, process, args, **keywords),
         )
-
-    def retry(self) -> None:
-        """Connect now: leaves ``parked`` and cuts ``backoff`` short. Nothing happens while up or connecting.
-
-        Raises:
-            SessionClosed: It was closed.
-        """
-        if self._state is SessionState.CLOSED:
-            raise self._not_up()
-        if self._supervisor is not None:
-            self._supervisor.retry()
-
-    async def close(self) -> None:
-        """End it for good; calls under way fail with SessionLost. Safe to call twice."""
-        if self._supervisor is not None:
-            await self._supervisor.stop()
-
-    # What its supervisor calls.
-
-    def supervise(self, supervisor: Supervisor) -> None:
-        """Name who keeps it alive."""
-        self._supervisor = supervisor
-
-    def connecting(self, reason: str) -> None:
-        """An attempt begins."""
-        self._attempts += 1
-        if self._state is not SessionState.CONNECTING:
-            self._come_to(SessionState.CONNECTING, reason)
-
-    def attach(self, link: Link, reason: str) -> None:
-        """A connection stands: the session is up."""
-        self._attachment = Attachment(self.alias, link, self._target.channels or CHANNELS)
-        self._error = None
-        self._attempts = 0
-        self._connects += 1
-        self._come_to(SessionState.UP, reason)
-
-    async def detach(self, state: SessionState, error: MooringError | None, reason: str) -> None:
-        """There is no connection any more, or no attempt that got one: fail what waits, come to ``state``."""
-        attachment, self._attachment = self._attachment, None
-        self._error = error
-        self._ping = None
-        self._come_to(state, reason)
-        if attachment is not None:
-            attachment.detach(self._not_up())
-            await attachment.wait_settled()
-
-    def trusted(self, reason: str) -> None:
-        """A host key was learned, added or dropped."""
-        self._emit(Event(kind=EventKind.HOST_KEY, alias=self.alias, at=time.time(), reason=reason))
-
-    def _come_to(self, state: SessionState, reason: str) -> None:
-        previous = self._state
-        if not may_follow(previous, state):
-            msg = f"{self.alias}: {state.value} may not follow {previous.value}"
-            raise RuntimeError(msg)
-        self._state = state
-        self._reason = reason
-        self._since = time.time()
-        self._emit(
-            Event(
-                kind=EventKind.STATE,
-                alias=self.alias,
-                at=self._since,
-                reason=reason,
-                state=state,
-                previous=previous,
-                error=self._error.code if self._error else None,
-            )
-        )
-        waiters, self._waiters = self._waiters, set()
-        for waiter in waiters:
-            if not waiter.done():
-                waiter.set_result(None)
-
-    def _up(self) -> Attachment:
-        if self._attachment is None or self._attachment.link.closed:
-            raise self._not_up()
-        return self._attachment
-
-    def _not_up(self) -> SessionNotUp:
-        if self._state is SessionState.CLOSED:
-            return SessionClosed(f"{self.alias} was closed")
-        if self._state is SessionState.PARKED:
-            hint = self._error.hint if self._error else None
-            return SessionParked(f"{self.alias} is parked: {self._reason}", hint=hint or "mend it, then retry()")
-        return SessionNotUp(f"{self.alias} is {self._state.value}: {self._reason}", hint="wait_up() waits for it")
-
-    def __repr__(self) -> str:
-        """A status line."""
-        return f"<Session {self.alias} {self._state.value}: {self._reason}>"
-
-
-def _policy(target: Target) -> str:
-    policy = target.host_key or "verify"
-    return policy if policy in {"verify", "accept-new", "off"} else "pinned"
 
 
 def _how(result: CommandResult[Any]) -> str:
