@@ -19,7 +19,6 @@ from mooring.model.errors import MooringError
 from mooring.model.status import SessionState
 from mooring.simulate import FaultyLink, SimulatedHosts
 from tests.peers.fixtures import StartSshd
-from tests.peers.sshd import Sshd
 from tests.pool.fleet import KEEPALIVE, quick, reach
 
 pytestmark = [pytest.mark.anyio, pytest.mark.soak]
@@ -47,7 +46,9 @@ async def settled() -> Household:
     return Household()
 
 
-async def test_a_thousand_connects_leave_nothing(sshd: Sshd) -> None:
+async def test_a_thousand_connects_leave_nothing(start_sshd: StartSshd) -> None:
+    sshd = start_sshd(LogLevel="INFO")  # its log is kept in our memory
+
     async def once() -> None:
         async with connect("a://127.0.0.1", config=None, **reach(sshd, connect_timeout=20.0)) as session:
             await session.run("true")
@@ -56,14 +57,14 @@ async def test_a_thousand_connects_leave_nothing(sshd: Sshd) -> None:
         for _ in range(count // 4):
             await asyncio.gather(*(once() for _ in range(4)))
 
-    await some(200)
+    await some(400)
     before = await settled()
     await some(1000)
     (await settled()).check(before)
 
 
 async def test_two_hundred_killed_peers_leave_nothing(start_sshd: StartSshd) -> None:
-    server = start_sshd()
+    server = start_sshd(LogLevel="INFO")  # its log is kept in our memory
 
     async def kill(pool: Pool, count: int) -> None:
         """Each time ten peers are killed, in the middle of a command."""
@@ -77,7 +78,8 @@ async def test_two_hundred_killed_peers_leave_nothing(start_sshd: StartSshd) -> 
             assert all(isinstance(error, MooringError) for error in ended), ended
             await asyncio.to_thread(server.start)
 
-    async with Pool(config=None, dice=quick) as pool:
+    # Killed again and again they count as thrown out, and their back-off grows.
+    async with Pool(config=None, dice=lambda: 0.001) as pool:
         for number in range(10):
             await pool.start(f"s{number}://127.0.0.1", **reach(server))
         await kill(pool, 100)
