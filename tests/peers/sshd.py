@@ -5,6 +5,7 @@ from __future__ import annotations
 import os
 import shutil
 import subprocess
+import tempfile
 from collections.abc import Mapping, Sequence
 from pathlib import Path
 from typing import Self
@@ -71,8 +72,8 @@ class Sshd(Peer):
         self.config: dict[str, str | int | Sequence[str]] = dict(config or {})
         self.host_keys = list(host_keys) or [keyring.key("host")]
         self.client_key = keyring.key("client")
-        self._folder = folder / f"sshd-{self.port}"
-        self._folder.mkdir()
+        self._folder = Path(tempfile.mkdtemp(prefix="sshd-", dir=folder))  # a port may come back within a run
+        self._folder.chmod(0o755)
         self.authorized_keys.write_text(public_line(self.client_key) + "\n")
         self._remember()
 
