@@ -8,6 +8,7 @@ import inspect
 import asyncssh
 import pytest
 from asyncssh.channel import SSHChannel
+from asyncssh.constants import MSG_IGNORE
 
 from mooring.transport import private
 from tests.session.odd import Channel, OddServer
@@ -73,3 +74,25 @@ async def test_a_round_trip_returns_also_on_a_closed_connection() -> None:
         server.connections[0].abort()
         await connection.wait_closed()
         await asyncio.wait_for(private.round_trip(connection), 5)
+
+
+@pytest.mark.anyio
+@pytest.mark.parametrize(("cipher", "spared"), [("aes128-gcm@openssh.com", True), ("aes128-cbc", False)])
+async def test_empty_packets_are_sent_where_they_serve_only(
+    cipher: str, monkeypatch: pytest.MonkeyPatch, *, spared: bool
+) -> None:
+    ignored = 0
+    log = asyncssh.SSHServerConnection.log_received_packet
+
+    def count(self: asyncssh.SSHServerConnection, kind: int, *args: object, **keywords: object) -> None:
+        nonlocal ignored
+        ignored += kind == MSG_IGNORE
+        log(self, kind, *args, **keywords)  # type: ignore[arg-type]
+
+    server = OddServer(encryption_algs=[cipher])
+    async with server, server.held(encryption_algs=[cipher]) as session:
+        await session.ping()
+        monkeypatch.setattr(asyncssh.SSHServerConnection, "log_received_packet", count)
+        for _ in range(5):
+            await session.ping()
+    assert (ignored == 0) is spared

@@ -12,7 +12,7 @@ import asyncssh
 from ..model.errors import SessionLost
 from .algorithms import agreed, old
 from .mapping import words
-from .private import round_trip
+from .private import round_trip, spare_ignores
 
 if TYPE_CHECKING:
     from .client import Client
@@ -71,6 +71,7 @@ class Link:
         self.server = str(connection.get_extra_info("server_version", ""))
         self.algorithms = agreed(connection.get_hash_prefix())
         self.legacy = old(self.algorithms)
+        spare_ignores(connection, self.algorithms.get("cipher", ""))
         key = connection.get_server_host_key()
         self.host_key = key.get_fingerprint() if key is not None else None
         self.host_key_policy = check.policy_name

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from typing import TYPE_CHECKING, Final
 
+from asyncssh.constants import MSG_IGNORE
 from asyncssh.encryption import get_default_encryption_algs, get_encryption_algs
 from asyncssh.kex import get_default_kex_algs, get_kex_algs
 from asyncssh.mac import get_default_mac_algs, get_mac_algs
@@ -15,7 +16,7 @@ if TYPE_CHECKING:
 
     import asyncssh
 
-__all__ = ["DEFAULTS", "KNOWN", "peer_closed", "round_trip"]
+__all__ = ["DEFAULTS", "KNOWN", "peer_closed", "round_trip", "spare_ignores"]
 
 
 def _names(algorithms: Iterable[bytes]) -> tuple[str, ...]:
@@ -48,6 +49,27 @@ async def round_trip(connection: asyncssh.SSHClientConnection) -> None:
     connection is closed. Cancelling is safe: the late answer is dropped.
     """
     await connection._make_global_request(b"keepalive@openssh.com")  # noqa: SLF001
+
+
+def spare_ignores(connection: asyncssh.SSHClientConnection, cipher: str) -> None:
+    """Send no empty MSG_IGNORE before every packet, where it does nothing but double them.
+
+    AsyncSSH does so with every cipher. RFC 4251 section 9.3.1 asks for it with those in CBC mode, whose
+    initialization vector a listener knows; there it stays.
+
+    Args:
+        connection: One on which no other cipher will be agreed on.
+        cipher: The one that was.
+    """
+    if not cipher or cipher.endswith("-cbc"):
+        return
+    send = connection.send_packet
+
+    def send_packet(pkttype: int, *args: bytes, handler: Any = None) -> None:
+        if pkttype != MSG_IGNORE:
+            send(pkttype, *args, handler=handler)
+
+    connection.send_packet = send_packet  # type: ignore[method-assign]
 
 
 def peer_closed(channel: asyncssh.SSHClientChannel[Any]) -> bool:
