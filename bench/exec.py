@@ -8,13 +8,10 @@ Markdown; ``--write`` keeps them in ``bench/RESULTS.md``.
 from __future__ import annotations
 
 import argparse
-import sys
 import tempfile
 from dataclasses import dataclass
 from pathlib import Path
 from typing import TYPE_CHECKING
-
-sys.path.insert(0, str(Path(__file__).resolve().parent.parent))  # the checkout: it holds `bench` and `tests.peers`
 
 from bench.contender import CONTENDERS, MOST
 from bench.fleet import FLEETS
@@ -72,7 +69,7 @@ def measure_fleet(server: Server, size: Size) -> dict[str, Fleet]:
 
 def main() -> None:
     """Measure, print, and keep."""
-    parser = argparse.ArgumentParser(prog="bench/exec.py", description=__doc__)
+    parser = argparse.ArgumentParser(prog="python -m bench.exec", description=__doc__)
     parser.add_argument("--quick", action="store_true", help="under a minute: fewer sessions, shorter rounds")
     parser.add_argument("--write", action="store_true", help="keep the results in bench/RESULTS.md")
     options = parser.parse_args()

@@ -68,7 +68,7 @@ def render(results: Results) -> str:
     machine = results.machine
     parts = [
         "# Results of `make bench`\n",
-        "Made by `bench/exec.py --write`; do not edit.\n",
+        "Written by `make bench ARGS=--write`; do not edit.\n",
         *_table(
             ["", ""],
             [
