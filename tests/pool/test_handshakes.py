@@ -9,7 +9,9 @@ from collections import Counter
 import pytest
 
 from mooring.model.options import Rate
+from mooring.pool import Pool
 from mooring.pool.handshakes import Handshakes
+from mooring.simulate import SimulatedHosts
 
 pytestmark = pytest.mark.anyio
 
@@ -191,3 +193,13 @@ async def test_the_rate_counts_when_a_handshake_starts_and_not_when_it_was_asked
     await first
     await dial()
     assert starts[1] - starts[0] >= 0.49
+
+
+async def test_a_device_never_sees_more_handshakes_than_its_target_says() -> None:
+    async with SimulatedHosts(count=1, one_port=True) as hosts, Pool(config=None) as pool:
+        (host,) = hosts
+        for number in range(12):
+            target = f"s{number}://user{number}@{host.address}:{host.port}"
+            await pool.start(target, host_key=hosts.public_key, agent_path=None, handshakes=2)
+        await asyncio.gather(*(session.wait_up(timeout=30) for session in pool.sessions))
+        assert 1 <= host.peak_handshakes <= 2

@@ -71,3 +71,26 @@ def test_a_rate_of_thousands_counts_them_all() -> None:
         assert limit.wait(rate, 0.0) == 0.0
         limit.started(0.0)
     assert limit.wait(rate, 0.0) == 60.0
+
+
+def test_a_device_may_bear_fewer_and_the_least_that_was_said_counts() -> None:
+    limits = HandshakeLimits(total=64, per_host=8)
+    limits.cap("device", 20)
+    limits.cap("device", 2)
+    limits.cap("device", 3)
+    for _ in range(2):
+        assert limits.admits("device")
+        limits.take("device")
+    assert not limits.admits("device")
+    assert limits.admits("another")
+    limits.free("device")
+    assert limits.admits("device")
+
+
+def test_two_rates_of_one_device_are_both_kept() -> None:
+    rate, slow, quick = ConnectRate(), Rate(2, 60.0), Rate(1, 1.0)
+    for now in (0.0, 5.0):
+        assert rate.wait(slow, now) == 0.0
+        rate.started(now)
+    assert rate.wait(quick, 10.0) == 0.0
+    assert rate.wait(slow, 10.0) == 50.0

@@ -36,7 +36,7 @@ class Handshakes:
         return sum(len(queue) for queue in self._queues.values())
 
     @contextlib.asynccontextmanager
-    async def turn(self, daemon: Hashable, rate: Rate | None = None) -> AsyncIterator[None]:
+    async def turn(self, daemon: Hashable, rate: Rate | None = None, most: int | None = None) -> AsyncIterator[None]:
         """Wait for a turn, and hold it for the length of the block. Cancelling is safe.
 
         The wait ends because every handshake before it has a deadline of its own.
@@ -44,7 +44,10 @@ class Handshakes:
         Args:
             daemon: What shares one server's limits.
             rate: How often the device accepts connections; None for as often as we like.
+            most: Handshakes that it bears at once, where that is less than we would start.
         """
+        if most is not None:
+            self._limits.cap(daemon, most)
         if rate is None:
             await self._take(daemon)
         else:

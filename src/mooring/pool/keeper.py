@@ -150,7 +150,8 @@ class Keeper:
 
     async def _dial(self, turn: contextlib.AsyncExitStack) -> Link:
         over = await self._hop_link() if self.route.via is not None else None
-        await turn.enter_async_context(self._fleet.handshakes.turn(self.route.daemon, self.route.target.rate))
+        target = self.route.target
+        await turn.enter_async_context(self._fleet.handshakes.turn(self.route.daemon, target.rate, target.handshakes))
         return await self._fleet.dialer.dial(self.route, over, self.session.trusted)
 
     async def _settle(self, link: Link) -> None:

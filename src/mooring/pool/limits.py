@@ -26,6 +26,7 @@ class HandshakeLimits:
         self._total = total
         self._per_host = per_host
         self._running: Counter[Hashable] = Counter()
+        self._caps: dict[Hashable, int] = {}
         self.running = 0
 
     @property
@@ -33,9 +34,13 @@ class HandshakeLimits:
         """Whether no more may start, whoever it is to."""
         return self.running >= self._total
 
+    def cap(self, daemon: Hashable, most: int) -> None:
+        """A daemon bears no more than ``most``; the least that was said of it counts, and never more than ours."""
+        self._caps[daemon] = min(most, self._caps.get(daemon, self._per_host))
+
     def admits(self, daemon: Hashable) -> bool:
         """Whether one more may start to this daemon."""
-        return not self.full and self._running[daemon] < self._per_host
+        return not self.full and self._running[daemon] < self._caps.get(daemon, self._per_host)
 
     def take(self, daemon: Hashable) -> None:
         """One starts."""
@@ -55,6 +60,7 @@ class ConnectRate:
 
     def __init__(self) -> None:
         self._starts: deque[float] = deque()
+        self._span = 0.0
 
     def wait(self, rate: Rate, now: float) -> float:
         """Seconds until the next connection may start; 0 for at once.
@@ -63,11 +69,12 @@ class ConnectRate:
             rate: What the device accepts.
             now: Monotonic.
         """
-        while self._starts and self._starts[0] <= now - rate.per:
+        self._span = max(self._span, rate.per)  # several targets may lead to the device, each with a rate
+        while self._starts and self._starts[0] <= now - self._span:
             self._starts.popleft()
         if len(self._starts) < rate.count:
             return 0.0
-        return self._starts[-rate.count] + rate.per - now
+        return max(0.0, self._starts[-rate.count] + rate.per - now)
 
     def started(self, now: float) -> None:
         """One starts."""
