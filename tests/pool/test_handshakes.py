@@ -196,7 +196,7 @@ async def test_the_rate_counts_when_a_handshake_starts_and_not_when_it_was_asked
 
 
 async def test_a_device_never_sees_more_handshakes_than_its_target_says() -> None:
-    async with SimulatedHosts(count=1, one_port=True) as hosts, Pool(config=None) as pool:
+    async with SimulatedHosts(count=1) as hosts, Pool(config=None) as pool:
         (host,) = hosts
         for number in range(12):
             target = f"s{number}://user{number}@{host.address}:{host.port}"
