@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import logging
+import resource
 
 import pytest
 from hypothesis import settings
@@ -16,8 +17,16 @@ def anyio_backend() -> str:
     return "asyncio"
 
 
+DESCRIPTORS = 4096
+"""Enough for the tests of many sessions; systems begin with 1024 or 256 and allow more to who asks."""
+
+
 def pytest_configure() -> None:
     """Set what every test relies on: AsyncSSH prints command lines at INFO, and no test depends on the clock."""
+    soft, hard = resource.getrlimit(resource.RLIMIT_NOFILE)
+    wanted = DESCRIPTORS if hard == resource.RLIM_INFINITY else min(DESCRIPTORS, hard)
+    if soft != resource.RLIM_INFINITY and soft < wanted:
+        resource.setrlimit(resource.RLIMIT_NOFILE, (wanted, hard))
     settings.register_profile("untimed", deadline=None)
     settings.load_profile("untimed")
     logging.getLogger("asyncssh").setLevel(logging.WARNING)
