@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import logging
 import resource
+import signal
 
 import pytest
 from hypothesis import settings
@@ -27,6 +28,8 @@ def pytest_configure() -> None:
     wanted = DESCRIPTORS if hard == resource.RLIM_INFINITY else min(DESCRIPTORS, hard)
     if soft != resource.RLIM_INFINITY and soft < wanted:
         resource.setrlimit(resource.RLIMIT_NOFILE, (wanted, hard))
+    # A shell starts its background jobs deaf to Ctrl-C, and so would be every program that a test interrupts.
+    signal.signal(signal.SIGINT, signal.default_int_handler)
     settings.register_profile("untimed", deadline=None)
     settings.load_profile("untimed")
     logging.getLogger("asyncssh").setLevel(logging.WARNING)

@@ -3,6 +3,8 @@
 from __future__ import annotations
 
 import asyncio
+import gc
+import weakref
 
 import pytest
 
@@ -137,3 +139,12 @@ async def test_a_closed_stream_gives_what_it_has_and_takes_no_more() -> None:
     events.close()
     hub.emit(event(2))
     assert [each.alias for each in await _all(events)] == ["a1"]
+
+
+async def test_a_stream_that_was_dropped_is_forgotten() -> None:
+    async with Pool(config=None) as pool:
+        streams = [weakref.ref(pool.events()) for _ in range(3)]
+        kept = pool.events()
+        gc.collect()
+        assert [stream() for stream in streams] == [None] * 3
+        assert kept is not None

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import asyncio
+import errno
 import gc
 import logging
 import socket
@@ -26,6 +27,7 @@ from mooring.model.errors import (
 )
 from mooring.model.status import SessionState
 from mooring.simulate import FaultyLink, SimulatedHosts
+from mooring.transport.link import Link
 from tests.peers.fixtures import StartSshd
 from tests.peers.sshd import Sshd
 
@@ -367,3 +369,36 @@ async def test_two_pools_live_side_by_side(sshd: Sshd) -> None:
         await one.aclose()
         assert first.state is SessionState.CLOSED
         assert (await second.run("echo two")).stdout == "two\n"
+
+
+async def test_a_connection_that_does_not_close_cleanly_harms_nobody_else(
+    hosts: SimulatedHosts, caplog: pytest.LogCaptureFixture, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    async with Pool(config=None, dice=lambda: 0.1) as pool:
+        held = await start(pool, hosts, 0)
+        victim = await start(pool, hosts, 1)
+        await held.wait_up(timeout=5)
+        await victim.wait_up(timeout=5)
+        with monkeypatch.context() as patch, caplog.at_level(logging.ERROR, "mooring"):
+            patch.setattr(Link, "aclose", _not_permitted)
+            victim.connection.abort()
+            await until(victim, SessionState.BACKOFF)
+            await victim.wait_up(timeout=5)
+        assert f"{victim.alias}: its connection was not closed cleanly" in caplog.text
+        assert (await held.run("hostname")).stdout == "host-1\n"
+        assert (await victim.run("hostname")).stdout == "host-2\n"
+
+
+async def _not_permitted(link: Link) -> None:
+    raise PermissionError(errno.EPERM, "Operation not permitted")
+
+
+async def test_opening_that_is_cancelled_leaves_nothing() -> None:
+    for steps in range(12):
+        pool = Pool(config=None)
+        opening = asyncio.create_task(pool.__aenter__())
+        for _ in range(steps):
+            await asyncio.sleep(0)
+        opening.cancel()
+        await asyncio.gather(opening, return_exceptions=True)
+        await pool.aclose()

@@ -159,7 +159,7 @@ async def test_a_stopped_session_is_an_outcome(pool: Pool) -> None:
 async def test_leaving_early_cancels_what_runs(pool: Pool, hosts: SimulatedHosts) -> None:
     async with aclosing(pool.run("all", "sleep 60", concurrency=4, timeout=60)) as running:
         waiting = asyncio.ensure_future(running.__anext__())
-        await true(lambda: sum(host.channels for host in hosts) == 4)
+        await true(lambda: sum(host.commands for host in hosts) == 4)
         waiting.cancel()
         with pytest.raises(asyncio.CancelledError):
             await waiting

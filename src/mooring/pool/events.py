@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import asyncio
 import time
+import weakref
 from collections import deque
 from typing import TYPE_CHECKING, Final, Self
 
@@ -81,7 +82,8 @@ class EventHub:
     """Gives every event to every stream."""
 
     def __init__(self) -> None:
-        self._streams: set[EventStream] = set()
+        # Weakly: who drops a stream without closing it reads no more.
+        self._streams: weakref.WeakSet[EventStream] = weakref.WeakSet()
         self._closed = False
         self.lost = 0
 

@@ -123,9 +123,11 @@ class Keeper:
             while not self._stopping:
                 await self._rest(*await self._live())
         finally:
-            await self._part(SessionState.CLOSED, None, "closed by us")
-            if self.route.via is not None:
-                await self._fleet.hops.release(self.route.via, self)
+            try:
+                await self._part(SessionState.CLOSED, None, "closed by us")
+            finally:
+                if self.route.via is not None:
+                    await self._fleet.hops.release(self.route.via, self)
 
     async def _live(self) -> tuple[MooringError, Step]:
         """One attempt and, if it succeeds, the connection's whole life: how it ended and what to do next."""
@@ -149,7 +151,7 @@ class Keeper:
             return SessionError(f"internal error: {type(bug).__name__}", hint="please report the log"), Park()
 
     async def _dial(self, turn: contextlib.AsyncExitStack) -> Link:
-        over = await self._hop_link() if self.route.via is not None else None
+        over = await self._hop_link(self.route.via) if self.route.via is not None else None
         target = self.route.target
         await turn.enter_async_context(self._fleet.handshakes.turn(self.route.daemon, target.rate, target.handshakes))
         return await self._fleet.dialer.dial(self.route, over, self.session.trusted)
@@ -162,14 +164,13 @@ class Keeper:
         with contextlib.suppress(SessionError):
             await link.ping(_SETTLE)
 
-    async def _hop_link(self) -> Link:
+    async def _hop_link(self, via: Route) -> Link:
         """The link to the hop before: it is up before we take a handshake's turn.
 
         A hop that is not about to come up fails us at once, and wakes us when it is up.
         """
-        assert self.route.via is not None  # noqa: S101 - the caller has looked
-        where, timeout = self.route.via.where, self.route.via.connect_timeout
-        hop = self._fleet.hops.lease(self.route.via, self).session
+        where, timeout = via.where, via.connect_timeout
+        hop = self._fleet.hops.lease(via, self).session
         try:
             async with asyncio.timeout(timeout):
                 while hop.state is SessionState.CONNECTING:
@@ -187,12 +188,16 @@ class Keeper:
 
     async def _part(self, state: SessionState, error: MooringError | None, reason: str) -> None:
         """Come to a state without a connection: said before the last of it is gone, which may take seconds."""
-        if self._link is not None:
-            self._link.connection.close()
+        link, self._link = self._link, None
+        if link is not None:
+            link.connection.close()
         await self.session.detach(state, error, reason)
-        if self._link is not None:
-            await self._link.aclose()
-            self._link = None
+        if link is not None:
+            try:
+                await link.aclose()
+            except Exception:  # noqa: BLE001 - logged
+                # What is left of one connection must not end the fleet.
+                _log.exception("%s: its connection was not closed cleanly", self.session.alias)
 
     async def _rest(self, error: MooringError, step: Step) -> None:
         """Stand in back-off or parked until it is time to try again."""

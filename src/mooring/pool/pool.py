@@ -97,7 +97,11 @@ class Pool:
         self.dialer = Dialer()
         opened = asyncio.Event()
         self._owner = asyncio.create_task(self._own(opened), name="mooring pool")
-        await opened.wait()
+        try:
+            await opened.wait()
+        except BaseException:
+            await self.aclose()
+            raise
         return self
 
     async def __aexit__(
@@ -334,7 +338,12 @@ class Pool:
             self._counts["commands"] += keeper.session.commands
 
     def _keep_hop(self, route: Route) -> Keeper:
-        return self._keep(route, _ignore)
+        return self._keep(route, self._emit_for_hop)
+
+    def _emit_for_hop(self, event: Event) -> None:
+        """A hop that only serves others makes no events of its own, but whom it trusts is told."""
+        if event.kind is EventKind.HOST_KEY:
+            self._hub.emit(event)
 
     def _leading_to(self, key: Hashable) -> Keeper | None:
         """The keeper of a started session that leads the same way as a hop."""
@@ -352,10 +361,6 @@ def _started(session: Session) -> Event:
     return Event(
         kind=EventKind.STATE, alias=session.alias, at=time.time(), reason="started", state=SessionState.CONNECTING
     )
-
-
-def _ignore(_: Event) -> None:
-    """Hops that only serve others make no events of their own."""
 
 
 def _read(name: str) -> str:

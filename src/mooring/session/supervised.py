@@ -147,7 +147,7 @@ class Supervised:
         """
         try:
             async with asyncio.timeout(timeout):
-                while self._state is not SessionState.UP:
+                while not self._stands:
                     if self._state in {SessionState.PARKED, SessionState.CLOSED}:
                         raise self._not_up() from self._error
                     await self.wait_change()
@@ -238,6 +238,11 @@ class Supervised:
             if not waiter.done():
                 waiter.set_result(None)
 
+    @property
+    def _stands(self) -> bool:
+        """Whether it is up in fact: for a moment the connection is gone and its supervisor has not said so yet."""
+        return self._attachment is not None and not self._attachment.link.closed
+
     def _up(self) -> Attachment:
         if self._attachment is None or self._attachment.link.closed:
             raise self._not_up()
@@ -249,6 +254,8 @@ class Supervised:
         if self._state is SessionState.PARKED:
             hint = self._error.hint if self._error else None
             return SessionParked(f"{self.alias} is parked: {self._reason}", hint=hint or "mend it, then retry()")
+        if self._state is SessionState.UP:
+            return SessionNotUp(f"{self.alias} has just lost its connection", hint="wait_up() waits for the next")
         return SessionNotUp(f"{self.alias} is {self._state.value}: {self._reason}", hint="wait_up() waits for it")
 
     def __repr__(self) -> str:

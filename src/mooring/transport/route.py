@@ -93,7 +93,7 @@ class Route:
     @property
     def daemon(self) -> tuple[str, int, str]:
         """What shares one server's limits: host, port and the way there."""
-        return self.host, self.port, self.proxy_command or (self.via.where if self.via else "")
+        return self.host.lower(), self.port, self.proxy_command or (self.via.where if self.via else "")
 
     @property
     def env(self) -> dict[str, str]:
