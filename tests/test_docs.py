@@ -10,6 +10,7 @@ from pathlib import Path
 
 import pytest
 
+from mooring.model.options import OPTIONS
 from tests.peers.sshd import Sshd
 
 _ROOT = Path(__file__).parents[1]
@@ -65,3 +66,14 @@ def _run(*arguments: str) -> subprocess.CompletedProcess[str]:
     return subprocess.run(
         [sys.executable, "-W", "error", *arguments], capture_output=True, text=True, timeout=55, check=False
     )
+
+
+def test_every_option_has_its_row() -> None:
+    table = (_ROOT / "docs" / "sessions.md").read_text(encoding="utf-8")
+    assert re.findall(r"^\| `(\w+)` \| .* \| .* \|$", table, re.MULTILINE)[: len(OPTIONS)] == list(OPTIONS)
+
+
+def test_every_link_between_documents_leads_somewhere() -> None:
+    for document in [*_DOCUMENTS, _ROOT / "ARCHITECTURE.md"]:
+        for link in re.findall(r"\]\(([^)#]+)\)", document.read_text(encoding="utf-8")):
+            assert (document.parent / link).exists(), f"{document.name}: {link}"

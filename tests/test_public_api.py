@@ -16,7 +16,11 @@ from mooring.model import errors
 
 NAMES = {
     "CommandResult",
+    "ChannelStatus",
+    "Direction",
     "Event",
+    "EventKind",
+    "PoolStatistics",
     "Pool",
     "RunOutcome",
     "Secret",

@@ -43,11 +43,11 @@ if TYPE_CHECKING:
         WaitTimeout,
         WrongThread,
     )
-    from .model.event import Event
+    from .model.event import Event, EventKind
     from .model.result import CommandResult, RunOutcome
     from .model.secret import Secret
     from .model.selector import Selector
-    from .model.status import SessionState, SessionStatus
+    from .model.status import ChannelStatus, Direction, PoolStatistics, SessionState, SessionStatus
     from .model.target import Target
     from .pool import Pool, connect
     from .session.session import Session
@@ -61,6 +61,7 @@ __all__ = [
     "ChannelError",
     "ChannelLimit",
     "ChannelRefused",
+    "ChannelStatus",
     "CommandError",
     "CommandFailed",
     "CommandResult",
@@ -69,7 +70,9 @@ __all__ = [
     "ConnectError",
     "ConnectFailed",
     "CredentialError",
+    "Direction",
     "Event",
+    "EventKind",
     "HandshakeFailed",
     "HostKeyChanged",
     "HostKeyError",
@@ -80,6 +83,7 @@ __all__ = [
     "NothingSelected",
     "Pool",
     "PoolError",
+    "PoolStatistics",
     "RunOutcome",
     "Secret",
     "Selector",
@@ -101,9 +105,13 @@ __all__ = [
 ]
 
 _HOME = {
+    "ChannelStatus": "model.status",
     "CommandResult": "model.result",
+    "Direction": "model.status",
     "Event": "model.event",
+    "EventKind": "model.event",
     "Pool": "pool",
+    "PoolStatistics": "model.status",
     "RunOutcome": "model.result",
     "Secret": "model.secret",
     "Selector": "model.selector",
