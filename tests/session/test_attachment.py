@@ -161,6 +161,24 @@ async def test_lost_in_the_queue_and_in_the_open() -> None:
         never.set()
 
 
+async def test_lost_in_the_queue_behind_one_that_runs() -> None:
+    """What ends with the connection frees its slot, but nothing can be sent any more."""
+    async with OddServer(lambda *_: None) as server, server.held(channels=1) as session:
+        running = asyncio.create_task(session.run("running"))
+        await server.wait(lambda: server.commands == ["running"])
+        await session.ping()
+        queued = [asyncio.create_task(session.run("queued")) for _ in range(2)]
+        while session.status().channels.waiting != 2:  # noqa: ASYNC110 - no event tells of it
+            await asyncio.sleep(0)
+        session.connection.abort()
+        with pytest.raises(SessionLost):
+            await running
+        for task in queued:
+            with pytest.raises(SessionNotUp):
+                await task
+        assert server.commands == ["running"]
+
+
 async def test_lost_before_it_was_asked(sshd: Sshd, link: FaultyLink) -> None:
     async with held(sshd, link) as session:
         link.cut()

@@ -5,7 +5,7 @@ from __future__ import annotations
 import asyncio
 from typing import TYPE_CHECKING, Any, Final, TypeVar
 
-from ..model.errors import ChannelRefused, InvalidInput
+from ..model.errors import ChannelRefused, InvalidInput, SessionNotUp
 from ..transport.channel import SlotHolder, refused
 from ..transport.mapping import session_error, words
 from .gate import ChannelGate
@@ -67,12 +67,16 @@ class Attachment:
             ChannelLimit: No slot became free in time, or the server refused all the while.
             ChannelRefused: The server refuses the command, or does not answer.
             InvalidInput: AsyncSSH refuses an argument; nothing was sent.
-            SessionNotUp: The connection was lost before there was a slot; nothing was sent.
+            SessionNotUp: The connection was lost before a channel could be asked for; nothing was sent.
             SessionLost: It was lost after that.
         """
         since = self.now()
         while True:
             lease = self.gate.try_lease(kind, what) or await self.gate.lease(kind, what, deadline, since)
+            if self.link.closed:  # a channel that ended with it gave the slot
+                lease.release()
+                msg = f"{self.alias}: its connection was lost before a channel could be asked for"
+                raise SessionNotUp(msg, hint="wait_up() waits for the next")
             holder = make(lease.release)
             task = asyncio.create_task(start(holder))
             self._openings.add(task)
