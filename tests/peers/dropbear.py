@@ -18,12 +18,14 @@ class Dropbear(Peer):
     Args:
         keyring: Where the client's key comes from, and where the host key goes.
         account: The user to log in as.
+        arguments: Further ones of its command line.
     """
 
     ready = "Not backgrounding"
 
-    def __init__(self, keyring: Keyring, account: Account) -> None:
+    def __init__(self, keyring: Keyring, account: Account, *arguments: str) -> None:
         super().__init__()
+        self._arguments = arguments
         self.account = account
         self.client_key = keyring.key("client")
         self._host_key = keyring.folder / f"dropbear-{self.port}"
@@ -56,4 +58,4 @@ class Dropbear(Peer):
 
     def command(self) -> Sequence[str]:
         program = shutil.which("dropbear", path=f"{os.environ.get('PATH', '')}:/usr/sbin") or "dropbear"
-        return [program, "-F", "-E", "-p", f"{HOST}:{self.port}", "-r", str(self._host_key)]
+        return [program, "-F", "-E", "-p", f"{HOST}:{self.port}", "-r", str(self._host_key), *self._arguments]

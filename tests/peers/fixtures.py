@@ -106,9 +106,9 @@ def agent() -> Iterator[Agent]:
 
 
 @pytest.fixture
-def start_dropbear(keyring: Keyring, account: Account) -> Iterator[Callable[[], Dropbear]]:
-    """Start a Dropbear that the test may kill: another server than OpenSSH, as small devices have it."""
+def start_dropbear(keyring: Keyring, account: Account) -> Iterator[Callable[..., Dropbear]]:
+    """Start a Dropbear that the test may kill, as small devices have it: ``start_dropbear("-T", "1")``."""
     if shutil.which("dropbear", path=f"{os.environ.get('PATH', '')}:/usr/sbin") is None:
         pytest.skip("no dropbear: install dropbear-bin")
     with ExitStack() as stack:
-        yield lambda: stack.enter_context(Dropbear(keyring, account))
+        yield lambda *arguments: stack.enter_context(Dropbear(keyring, account, *arguments))

@@ -3,11 +3,15 @@
 from __future__ import annotations
 
 import asyncio
+import inspect
 from typing import TYPE_CHECKING, Any
 
 import asyncssh
 
 if TYPE_CHECKING:
+    from collections.abc import Callable
+
+    from ..model.secret import Secret
     from .hostkeys import HostKeyCheck
 
 __all__ = ["Client"]
@@ -21,6 +25,8 @@ class Client(asyncssh.SSHClient):
     Attributes:
         lost: Done when the connection is gone, with AsyncSSH's reason or None.
         connection: Set once TCP stands.
+        offered: Whether a password or an answer was given and the login is not done. Who is hung up on then was
+            refused: some servers end a login so, and lock out who tries again.
     """
 
     def __init__(self, check: HostKeyCheck, inner: asyncssh.SSHClient | None = None) -> None:
@@ -28,6 +34,16 @@ class Client(asyncssh.SSHClient):
         self._inner = inner or asyncssh.SSHClient()
         self.lost: asyncio.Future[Exception | None] = asyncio.get_running_loop().create_future()
         self.connection: asyncssh.SSHClientConnection | None = None
+        self.offered = False
+
+    def offering(self, password: Secret) -> Callable[[], str]:
+        """The password as AsyncSSH takes it: asked for when it is to be sent, and not kept with the connection."""
+
+        def offer() -> str:
+            self.offered = True
+            return password.reveal()
+
+        return offer
 
     @property
     def phase(self) -> str:
@@ -74,16 +90,17 @@ class Client(asyncssh.SSHClient):
         self._inner.auth_banner_received(msg, lang)
 
     def auth_completed(self) -> None:
-        """Pass on that the login is done."""
+        """The login is done."""
+        self.offered = False
         self._inner.auth_completed()
 
     def public_key_auth_requested(self) -> Any:
         """Ask the caller's client for a further key."""
         return self._inner.public_key_auth_requested()
 
-    def password_auth_requested(self) -> Any:
+    async def password_auth_requested(self) -> Any:
         """Ask the caller's client for a password, where none was configured."""
-        return self._inner.password_auth_requested()
+        return self._given(await _settled(self._inner.password_auth_requested()))
 
     def password_change_requested(self, prompt: str, lang: str) -> Any:
         """Ask the caller's client for another password."""
@@ -101,6 +118,14 @@ class Client(asyncssh.SSHClient):
         """Ask the caller's client for its methods; AsyncSSH answers with the password where it has none."""
         return self._inner.kbdint_auth_requested()
 
-    def kbdint_challenge_received(self, name: str, instructions: str, lang: str, prompts: Any) -> Any:
+    async def kbdint_challenge_received(self, name: str, instructions: str, lang: str, prompts: Any) -> Any:
         """Ask the caller's client for the answers."""
-        return self._inner.kbdint_challenge_received(name, instructions, lang, prompts)
+        return self._given(await _settled(self._inner.kbdint_challenge_received(name, instructions, lang, prompts)))
+
+    def _given(self, answer: Any) -> Any:
+        self.offered = self.offered or bool(answer)
+        return answer
+
+
+async def _settled(answer: Any) -> Any:
+    return await answer if inspect.isawaitable(answer) else answer

@@ -70,7 +70,7 @@ class Dialer:
         sock: socket.socket | None = None
         try:
             async with asyncio.timeout(route.connect_timeout):
-                options = await self._options(route, check)
+                options = await self._options(route, check, client)
                 sock = await proxy.start() if proxy else None
                 connection = await asyncssh.connect(
                     route.host,
@@ -88,6 +88,8 @@ class Dialer:
                 await check.settle()
             if not isinstance(error, Exception):
                 raise
+            if over is not None and over.closed:
+                client.offered = False  # the way there broke: that was no answer
             raise _explained(error, check, client, proxy, route) from error
         return Link(connection, route, client, check, proxy)
 
@@ -114,7 +116,7 @@ class Dialer:
             on_change=on_trust,
         )
 
-    async def _options(self, route: Route, check: HostKeyCheck) -> dict[str, Any]:
+    async def _options(self, route: Route, check: HostKeyCheck, client: Client) -> dict[str, Any]:
         """AsyncSSH's keywords for a route: ours, then what ssh_config says, then what the caller says."""
         config = route.config
         options: dict[str, Any] = {
@@ -136,8 +138,7 @@ class Dialer:
         }
         password = await self._keys.password(route.target)
         if password is not None:
-            # A callable, so that what AsyncSSH keeps with the connection is not the password itself.
-            options["password"] = password.reveal
+            options["password"] = client.offering(password)
         return options
 
     async def _client_keys(self, route: Route) -> Any:
@@ -207,7 +208,7 @@ def _explained(
             hint="raise connect_timeout= where the way there is slow",
         )
     else:
-        found = connect_error(error, route.where)
+        found = connect_error(error, route.where, offered=client.offered)
         if isinstance(error, asyncssh.ConnectionLost) and client.met and not route.target.legacy:
             # Who finds nothing in common hangs up, and its reset may outrun the list that would have told us.
             found.hint = LEGACY_HINT

@@ -45,6 +45,8 @@ _HANDSHAKE_CODES: Final = frozenset(
 )
 LEGACY_HINT: Final = "if the device knows only old algorithms, allow them for it alone with legacy=yes"
 
+_REFUSED_HINT: Final = "if it is right, try again: it was not, since servers lock out who repeats a wrong one"
+
 _MEANING: Final[tuple[tuple[type[Exception], type[ConnectError], str, str | None], ...]] = (
     (asyncssh.PermissionDenied, AuthenticationFailed, "{where} refused the login", None),
     (asyncssh.KeyExchangeFailed, HandshakeFailed, "no algorithms in common with {where}", LEGACY_HINT),
@@ -61,12 +63,14 @@ _MEANING: Final[tuple[tuple[type[Exception], type[ConnectError], str, str | None
 """What a failed dial means: the first row that fits. What a peer says with a disconnect code is looked at before."""
 
 
-def connect_error(error: Exception, where: str) -> MooringError:
+def connect_error(error: Exception, where: str, *, offered: bool = False) -> MooringError:
     """What a failed dial means to the caller.
 
     Args:
         error: What AsyncSSH, the loop or the system raised; one of ours is returned as it is.
         where: ``user@host:port``, for the message.
+        offered: Whether a password or an answer had been given: a server that hangs up on it refuses it. Silence,
+            which a host under load keeps as well, is no refusal.
     """
     if isinstance(error, MooringError):
         return error
@@ -76,6 +80,8 @@ def connect_error(error: Exception, where: str) -> MooringError:
             kind, sentence = AuthenticationFailed, "{where} refused the login"
         elif error.code in _HANDSHAKE_CODES:
             kind = HandshakeFailed
+    if offered and kind.retryable and not isinstance(error, TimeoutError):
+        kind, sentence, hint = AuthenticationFailed, "{where} hung up on the password or answer", _REFUSED_HINT
     return kind(f"{sentence.format(where=where)}: {words(error)}", hint=hint)
 
 
