@@ -125,9 +125,7 @@ class Dialer:
             "agent_path": None,
             "gss_host": None,
             "x509_trusted_certs": None,
-            "keepalive_interval": route.keepalive,
-            # AsyncSSH counts one more than it misses.
-            "keepalive_count_max": max(1, route.keepalive_count - 1),
+            **_keepalive(route),
             "connect_timeout": None,
             "login_timeout": route.connect_timeout,
             **offers(legacy=bool(route.target.legacy), wanted=route.algorithms),
@@ -158,6 +156,16 @@ class Dialer:
         )
         least = route.config.required_rsa_size or RSA_BITS
         return [pair for pair in pairs if (rsa_bits(pair.public_data) or least) >= least] or None
+
+
+def _keepalive(route: Route) -> dict[str, Any]:
+    """A silent peer is lost after ``keepalive * keepalive_count`` seconds.
+
+    AsyncSSH waits for one interval more than its count, which is at least one: a single one is halved.
+    """
+    if route.keepalive_count == 1:
+        return {"keepalive_interval": route.keepalive / 2, "keepalive_count_max": 1}
+    return {"keepalive_interval": route.keepalive, "keepalive_count_max": route.keepalive_count - 1}
 
 
 def _configured(config: HostConfig) -> dict[str, Any]:

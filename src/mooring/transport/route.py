@@ -53,7 +53,7 @@ class Route:
         system_known_hosts: Further ones, which are never written to.
         identity: Key files named for this host; empty means the usual ones.
         keepalive: Seconds between keepalives.
-        keepalive_count: How many may be missed.
+        keepalive_count: How many may be missed; at least 1.
         connect_timeout: Seconds for TCP, handshake and login together.
         proxy_command: A shell command whose standard input and output are the connection.
         via: The hop before the last, itself a route; None for a direct connection.
@@ -171,13 +171,18 @@ class Router:
             system_known_hosts=() if target.known_hosts else _system_files(config),
             identity=config.identity_files if target.identity is None else target.identity,
             keepalive=target.keepalive or config.server_alive_interval or KEEPALIVE,
-            keepalive_count=config.server_alive_count_max or KEEPALIVE_COUNT,
+            keepalive_count=_at_least_one(config.server_alive_count_max),
             connect_timeout=target.connect_timeout or config.connect_timeout or CONNECT_TIMEOUT,
             proxy_command=proxy_command,
             via=via,
             algorithms=_algorithms(config, keywords.options),
             keywords=keywords,
         )
+
+
+def _at_least_one(count: int | None) -> int:
+    """ServerAliveCountMax 0 is not "never" to ssh: it hangs up after one interval."""
+    return KEEPALIVE_COUNT if count is None else max(1, count)
 
 
 def _user_files(target: Target, config: HostConfig) -> tuple[Path, ...]:
