@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import asyncio
+import time
 from collections.abc import AsyncIterator
 
 import asyncssh
@@ -10,7 +11,10 @@ import pytest
 from asyncssh.packet import UInt32
 
 from mooring import ChannelRefused, CommandFailed, MooringError, Session, SessionLost, SessionNotUp, connect
+from mooring.session.attachment import Attachment
+from mooring.session.slots import Kind
 from mooring.simulate import FaultyLink, SimulatedHosts
+from mooring.transport.channel import SlotHolder
 from tests.peers.sshd import Sshd
 
 from .held import held
@@ -124,6 +128,27 @@ async def test_cancelled_process_while_it_opens() -> None:
         await server.wait(lambda: server.closed == 1)
         await settle(session)
         assert server.commands == []
+
+
+@pytest.mark.parametrize("refused", [False, True])
+async def test_the_answer_counts_in_the_turn_of_the_deadline(session: Session, refused: bool) -> None:  # noqa: FBT001
+    """What the server said is the outcome, not that time was up as well."""
+    attachment = Attachment(session.alias, session.link, 1)
+    loop = asyncio.get_running_loop()
+    deadline = loop.time() + 0.1
+
+    async def start(_: SlotHolder) -> None:
+        await asyncio.sleep(deadline - 0.02 - loop.time())
+        time.sleep(0.05)  # it ends when time is up as well
+        if refused:
+            raise asyncssh.ChannelOpenError(asyncssh.OPEN_REQUEST_SESSION_FAILED, "no")
+
+    opening = attachment.open(Kind.RUN, "true", deadline, SlotHolder, start)
+    if refused:
+        with pytest.raises(ChannelRefused, match="refused the channel: no"):
+            await opening
+    else:
+        assert isinstance(await opening, SlotHolder)
 
 
 # Losing the link.

@@ -81,31 +81,35 @@ class Attachment:
             task = asyncio.create_task(start(holder))
             self._openings.add(task)
             try:
-                async with asyncio.timeout_at(deadline):
-                    await asyncio.shield(task)
-            except BaseException as error:
-                if not task.done() or not isinstance(error, Exception):
-                    self._abandon(task, holder, lease)
-                if not isinstance(error, Exception):
-                    raise
-                pause = self._sorted(error, task, holder, lease)
+                await asyncio.wait((task,), timeout=deadline - self.now())
+            except BaseException:
+                self._abandon(task, holder, lease)
+                raise
+            if not task.done():
+                self._abandon(task, holder, lease)
+                raise self._unanswered(holder)
+            self._openings.discard(task)
+            try:
+                task.result()
+            except Exception as error:  # noqa: BLE001 - whatever it is, it becomes one of ours
+                pause = self._sorted(error, holder, lease)
             else:
-                self._openings.discard(task)
                 lease.confirmed()
                 return holder
             await self.gate.pause(min(pause, deadline - self.now()))
             if self.now() >= deadline:
                 raise self.gate.limit_error(since)
 
-    def _sorted(self, error: Exception, task: asyncio.Task[None], holder: SlotHolder, lease: Lease) -> float:
+    def _unanswered(self, holder: SlotHolder) -> ChannelRefused:
+        """That the deadline came before the server's answer."""
+        if holder.channel_opened is None:
+            msg = f"{self.alias} did not answer the opening of a channel in time"
+            return ChannelRefused(msg, hint="ping() tells whether it answers at all")
+        msg = f"{self.alias} did not confirm the start of the command in time"
+        return ChannelRefused(msg, hint="it may run there; it was sent TERM")
+
+    def _sorted(self, error: Exception, holder: SlotHolder, lease: Lease) -> float:
         """Seconds to pause before the channel may be asked for again; any other failure is raised."""
-        if not task.done():
-            if holder.channel_opened is None:
-                msg = f"{self.alias} did not answer the opening of a channel in time"
-                raise ChannelRefused(msg, hint="ping() tells whether it answers at all") from None
-            msg = f"{self.alias} did not confirm the start of the command in time"
-            raise ChannelRefused(msg, hint="it may run there; it was sent TERM") from None
-        self._openings.discard(task)
         if holder.channel_opened is None:
             if refused(error) and not self.link.closed:
                 return lease.refused()
