@@ -88,6 +88,14 @@ async def test_a_subsystem(start_sshd: StartSshd) -> None:
         assert session.status().connects == 1
 
 
+@pytest.mark.parametrize("more", [None, {}, {"TWO": "2"}])
+async def test_its_environment_is_beside_the_connections(start_sshd: StartSshd, more: dict[str, str] | None) -> None:
+    async with held(start_sshd(AcceptEnv="ONE TWO"), env={"ONE": "1", "TWO": "1"}) as session:
+        process = await session.process("echo $ONE $TWO", env=more)
+        assert await process.stdout.read() == ("1 2\n" if more else "1 1\n")
+        await process.wait()
+
+
 async def test_it_holds_its_slot_until_it_is_closed(session: Session) -> None:
     process = await session.process("cat")
     assert session.status().channels.open == 1
@@ -138,6 +146,8 @@ async def test_a_lost_link_is_no_exit_status(sshd: Sshd) -> None:
         (["cat"], {"term_size": 80}),
         (["cat"], {"encoding": "klingon"}),
         (["cat"], {"env": {"A": "\ud800"}}),
+        (["cat"], {"env": {"A=B": "x"}}),
+        (["cat"], {"env": ["A=B"]}),
         (["cat"], {"command": "cat"}),
     ],
 )

@@ -165,8 +165,7 @@ class Session(Supervised):
         check_seconds(timeout)
         check_redirection(input, max_output, kill, keywords)
         check_keywords(keywords, less=("command", "subsystem"))
-        check_env(env or {})
-        options = {**keywords, "env": {**attachment.link.route.env, **env}} if env else keywords
+        options = _with_env(attachment.link, env, keywords)
         call = Command(
             line=command,
             input=encoded(input, encoding, errors),
@@ -194,7 +193,7 @@ class Session(Supervised):
         Args:
             args: As ``SSHClientConnection.create_process`` has them: the command, or nothing for a shell.
             timeout: Seconds to wait for a slot and for the server to start it.
-            keywords: As ``SSHClientConnection.create_process`` has them.
+            keywords: As ``SSHClientConnection.create_process`` has them, ``env`` as ``run`` has it.
 
         Raises:
             SessionNotUp, SessionParked, SessionClosed: It is not up; nothing was sent.
@@ -205,13 +204,20 @@ class Session(Supervised):
         """
         attachment = self._up()
         check_process(args, keywords, timeout)
+        options = _with_env(attachment.link, keywords.pop("env", None), keywords)
         return await attachment.open(
             Kind.HELD,
             str(args[0] if args else keywords.get("command") or keywords.get("subsystem") or "shell"),
             attachment.now() + timeout,
             HeldProcess,
-            lambda process: open_process(attachment.link.connection, process, args, **keywords),
+            lambda process: open_process(attachment.link.connection, process, args, **options),
         )
+
+
+def _with_env(link: Link, env: Mapping[str, str] | None, keywords: dict[str, Any]) -> dict[str, Any]:
+    """The keywords with the call's environment, beside the connection's; AsyncSSH would put one for the other."""
+    check_env(env or {})
+    return {**keywords, "env": {**link.route.env, **env}} if env else keywords
 
 
 def _how(result: CommandResult[Any]) -> str:
