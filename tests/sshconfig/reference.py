@@ -92,7 +92,6 @@ _PLAIN: Mapping[str, tuple[str, Callable[[object], tuple[str, ...]]]] = {
     "server_alive_count_max": ("serveralivecountmax", _text),
     "tcp_keep_alive": ("tcpkeepalive", _flag),
     "bind_address": ("bindaddress", _text),
-    "bind_interface": ("bindinterface", _text),
     "address_family": ("addressfamily", _text),
     "compression": ("compression", _flag),
     "password_authentication": ("passwordauthentication", _flag),

@@ -40,7 +40,6 @@ def test_every_field() -> None:
             ServerAliveCountMax 2
             TCPKeepAlive no
             BindAddress 192.0.2.2
-            BindInterface eth0
             AddressFamily inet
             Compression yes
             PreferredAuthentications publickey,password
@@ -88,7 +87,6 @@ def test_every_field() -> None:
         server_alive_count_max=2,
         tcp_keep_alive=False,
         bind_address="192.0.2.2",
-        bind_interface="eth0",
         address_family="inet",
         compression=True,
         preferred_authentications=("publickey", "password"),
@@ -116,7 +114,7 @@ def test_every_field() -> None:
         },
     )
     assert found.origin["port"] == "config:5"
-    assert found.origin["localforward"] == "config:46"
+    assert found.origin["localforward"] == "config:45"
     assert set(found.origin) - {"controlpath", "visualhostkey", "localforward"} <= set(HostConfig.__slots__)
 
 

@@ -106,7 +106,7 @@ PATH = st.sampled_from(["~/a", "/a b", '"/a b"', "none", "/a/%h", "~", "/x", "No
 WORDS = st.one_of(WILD, NAME)
 
 OPTION = st.one_of(
-    st.tuples(st.sampled_from(["User", "BindAddress", "HostKeyAlias", "BindInterface"]), SPACE, WORDS),
+    st.tuples(st.sampled_from(["User", "BindAddress", "HostKeyAlias"]), SPACE, WORDS),
     st.tuples(st.sampled_from(["SendEnv", "SetEnv", "IdentityFile", "PreferredAuthentications"]), SPACE, WORDS),
     st.tuples(st.just("HostName"), SPACE, st.one_of(WILD, NAME, st.sampled_from(["%h.b", "%%", "1.2", "::a", "%x"]))),
     st.tuples(st.sampled_from(["Port", "ServerAliveCountMax", "ConnectionAttempts"]), SPACE, NUMBER),

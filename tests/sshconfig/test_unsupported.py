@@ -10,6 +10,7 @@ from mooring.sshconfig import UNSUPPORTED, HostConfig
 from .places import lookup, parse
 
 HARMFUL = {
+    "BindInterface": "eth0",
     "HostbasedAuthentication": "yes",
     "KnownHostsCommand": "/bin/keys %H",
     "PKCS11Provider": "/usr/lib/opensc-pkcs11.so",

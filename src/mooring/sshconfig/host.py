@@ -41,7 +41,6 @@ class HostConfig:
         server_alive_count_max: How many may go unanswered.
         tcp_keep_alive: Whether TCP sends keepalives.
         bind_address: Local address to connect from.
-        bind_interface: Local interface to connect from.
         address_family: ``any``, ``inet`` or ``inet6``.
         compression: Whether to compress.
         preferred_authentications: Methods in order.
@@ -88,7 +87,6 @@ class HostConfig:
     server_alive_count_max: int | None = None
     tcp_keep_alive: bool | None = None
     bind_address: str | None = None
-    bind_interface: str | None = None
     address_family: str | None = None
     compression: bool | None = None
     preferred_authentications: tuple[str, ...] | None = None

@@ -221,7 +221,6 @@ _REPEATED: tuple[tuple[str, Parse, Take], ...] = (
 _FIELDS: Mapping[str, str] = {
     "addressfamily": "address_family",
     "bindaddress": "bind_address",
-    "bindinterface": "bind_interface",
     "casignaturealgorithms": "ca_signature_algorithms",
     "certificatefile": "certificate_files",
     "checkhostip": "check_host_ip",

@@ -35,6 +35,12 @@ _NO = frozenset({"no", "false"})
 _NONE = frozenset({"none"})
 
 UNSUPPORTED: Mapping[str, Unsupported] = {
+    "bindinterface": Unsupported(
+        "BindInterface",
+        frozenset(),
+        "Mooring binds to no interface by its name",
+        "name its address instead: BindAddress ADDRESS",
+    ),
     "hostbasedauthentication": Unsupported(
         "HostbasedAuthentication", _NO, "Mooring has no host-based authentication", "log in with a key or a password"
     ),
