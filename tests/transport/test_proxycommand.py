@@ -163,3 +163,42 @@ async def test_stop_ends_its_children_too_and_may_be_called_twice() -> None:
     process = await asyncio.create_subprocess_exec("pgrep", "-f", "^sleep 61[.]25$", stdout=asyncio.subprocess.PIPE)
     out, _ = await process.communicate()
     assert out == b""
+
+
+def alive(pid: int) -> bool:
+    """Whether a process runs; one that was killed may be a zombie until whoever inherited it looks."""
+    try:
+        return Path(f"/proc/{pid}/stat").read_text().rpartition(")")[2].split()[0] not in {"Z", "X"}
+    except FileNotFoundError:
+        return False
+
+
+@pytest.mark.parametrize("output", ["/dev/null", "&2"], ids=["silent", "on its standard error"])
+async def test_stop_ends_a_child_that_pays_no_heed_when_its_parent_has_ended(tmp_path: Path, output: str) -> None:
+    told = tmp_path / "pid"
+    child = f'trap "" TERM; echo $$ >{told}.new; mv {told}.new {told}; while :; do sleep 0.1; done'
+    proxy = ProxyCommand(f"sh -c 'sh -c \"$0\" 2>{output} >/dev/null </dev/null & sleep 0.05' '{child}'")
+    with await proxy.start():
+        async with asyncio.timeout(10):
+            while not told.exists():  # noqa: ASYNC110 - no event tells of it
+                await asyncio.sleep(0.01)
+        pid = int(told.read_text())
+        assert alive(pid)
+        await asyncio.sleep(0.3)  # the parent's end
+        await proxy.stop()
+    async with asyncio.timeout(10):
+        while alive(pid):  # noqa: ASYNC110 - likewise
+            await asyncio.sleep(0.01)
+
+
+async def test_stop_of_one_that_we_may_not_end(monkeypatch: pytest.MonkeyPatch) -> None:
+    """As with ``ProxyCommand sudo -u other ...``: it ends when the connection is closed."""
+
+    def refuse(pid: int, number: int) -> None:
+        raise PermissionError(pid, number)
+
+    proxy = ProxyCommand("cat")
+    sock = await proxy.start()
+    monkeypatch.setattr(os, "killpg", refuse)
+    sock.close()
+    await proxy.stop()

@@ -56,15 +56,14 @@ class ProxyCommand:
             raise
         finally:
             theirs.close()
-        self._listener = asyncio.create_task(self._listen(), name="proxy command's standard error")
+        self._listener = asyncio.create_task(self._listen(self._process.stderr), name="proxy command's standard error")
         ours.setblocking(False)  # noqa: FBT003 - the system's
         return ours
 
-    async def _listen(self) -> None:
+    async def _listen(self, stderr: asyncio.StreamReader | None) -> None:
         """Keep what it complains of last, so that a failure can be told, and its pipe from filling."""
-        assert self._process is not None  # noqa: S101 - start() made it
-        assert self._process.stderr is not None  # noqa: S101
-        while data := await self._process.stderr.read(_TOLD):
+        assert stderr is not None  # noqa: S101 - start() asked for a pipe
+        while data := await stderr.read(_TOLD):
             self._complaint = (self._complaint + data)[-_TOLD:]
 
     @property
@@ -75,19 +74,26 @@ class ProxyCommand:
         return "".join(char for char in last if char.isprintable())[:300]
 
     async def stop(self) -> None:
-        """End it and its children: asked first, forced after a second. Returns when they are gone."""
-        process = self._process
-        if process is None:
+        """End it and its children: asked first, forced after a second. Returns when they are gone.
+
+        One that runs as another user cannot be made to end: it sees the connection closed.
+        """
+        process, self._process = self._process, None
+        if process is None or self._listener is None:
             return
-        for sign in (signal.SIGTERM, signal.SIGKILL):
-            with contextlib.suppress(ProcessLookupError):
-                os.killpg(process.pid, sign)
-            with contextlib.suppress(TimeoutError):
-                async with asyncio.timeout(_GRACE):
-                    await process.wait()
-                    break
-        if self._listener is not None:
-            # What it said last may still be in its pipe, whose end comes with the last of its children.
-            await asyncio.wait((self._listener,), timeout=_GRACE)
-            self._listener.cancel()
-            await asyncio.gather(self._listener, return_exceptions=True)
+        # The end of its standard error comes with the last of its children, and may come after its own.
+        ends = asyncio.create_task(process.wait(), name="proxy command's end"), self._listener
+        try:
+            _signal(process.pid, signal.SIGTERM)
+            await asyncio.wait(ends, timeout=_GRACE)
+        finally:
+            _signal(process.pid, signal.SIGKILL)  # even if it has ended: a child may have paid no heed
+            await asyncio.wait(ends, timeout=_GRACE)
+            for end in ends:
+                end.cancel()
+            await asyncio.gather(*ends, return_exceptions=True)
+
+
+def _signal(group: int, number: signal.Signals) -> None:
+    with contextlib.suppress(ProcessLookupError, PermissionError):
+        os.killpg(group, number)
