@@ -13,8 +13,11 @@ import pytest
 
 import mooring
 from mooring import MooringError, Pool, Session
+from mooring.model.target import Target
 from mooring.simulate import SimulatedHosts
+from mooring.transport.keywords import split
 from mooring.transport.logs import keep_quiet
+from mooring.transport.route import Router
 from tests.peers.account import Account
 from tests.peers.fixtures import StartSshd
 from tests.peers.keys import Keyring
@@ -183,6 +186,32 @@ async def test_through_a_proxy_command_and_a_jump_host(
     assert "hop" in text
     assert_clean(text, account.password)
     assert_clean(everything.text(), account.password)
+
+
+async def test_what_a_command_is_told_and_tells(everything: Everything, sshd: Sshd) -> None:
+    target = f"edge1://{sshd.user}@127.0.0.1:{sshd.port}"
+    login: dict[str, Any] = {"host_key": pin(sshd), "identity": [str(sshd.client_key)], "agent_path": None}
+    async with mooring.connect(target, config=None, **login) as session:
+        result = await session.run(f"tee /dev/stderr; : '{SECRET}'", input=SECRET, env={"MOORING_SECRET": SECRET})
+    assert result.stdout == result.stderr == SECRET
+    packets = "\n".join(record.getMessage() for record in everything.records if hasattr(record, "packet"))
+    for name in ("MSG_CHANNEL_DATA", "MSG_CHANNEL_EXTENDED_DATA", "MSG_CHANNEL_REQUEST"):
+        assert name in packets
+    assert_clean(packets, SECRET)
+    assert_clean(repr([vars(record) for record in everything.records if hasattr(record, "packet")]), SECRET)
+
+
+async def test_what_a_proxy_command_and_keywords_hold(tmp_path: Path) -> None:
+    config = tmp_path / "config"
+    config.write_text(f"Host a\n ProxyCommand relay --password {SECRET} %h\n SetEnv TOKEN={SECRET}\n")
+    fields, keywords = split({"proxy_command": f"relay {SECRET}", "env": {"TOKEN": SECRET}})
+    router = Router([config])
+    for route in (
+        await router.route(Target.parse("a", **fields)),
+        await router.route(Target.parse("b", **fields), keywords),
+    ):
+        assert SECRET in str(route.proxy_command)
+        assert_clean(repr(route) + repr(route.keywords), SECRET)
 
 
 async def test_what_a_caller_passes_wrongly(sshd: Sshd) -> None:

@@ -63,7 +63,7 @@ class Keywords:
     agent: str | None = None
     passphrase: Secret | None = None
     client_factory: Any = None
-    proxy_command: str | None = None
+    proxy_command: str | None = field(default=None, repr=False)
     options: Mapping[str, Any] = field(default_factory=dict, repr=False)
 
 

@@ -65,7 +65,7 @@ class Route:
     host: str
     port: int
     username: str
-    config: HostConfig
+    config: HostConfig = field(repr=False)
     policy: str
     known_hosts: tuple[Path, ...]
     system_known_hosts: tuple[Path, ...]
@@ -73,7 +73,7 @@ class Route:
     keepalive: float
     keepalive_count: int
     connect_timeout: float
-    proxy_command: str | None
+    proxy_command: str | None = field(repr=False)
     via: Route | None
     algorithms: Mapping[str, str] = field(default_factory=dict)
     keywords: Keywords = field(default_factory=Keywords)
