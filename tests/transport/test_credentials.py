@@ -2,7 +2,9 @@
 
 from __future__ import annotations
 
+import asyncio
 import logging
+import os
 import shutil
 import traceback
 from collections.abc import AsyncIterator
@@ -98,6 +100,22 @@ async def test_a_changed_file_is_opened_again(ring: KeyRing, keyring: Keyring, t
     copy(keyring.key("another"), file)
     (after,) = await ring.key_pairs(identity_files=[str(file)])
     assert before.public_data != after.public_data == blob(keyring.key("another"))
+
+
+async def test_a_reader_that_was_given_up_is_waited_for(ring: KeyRing, keyring: Keyring, tmp_path: Path) -> None:
+    """Its thread goes on, and two would write to one memory."""
+    slow, file = tmp_path / "slow", copy(keyring.key("client"), tmp_path / "key")
+    os.mkfifo(slow, 0o600)
+    first = asyncio.create_task(ring.key_pairs(identity_files=[str(slow)]))
+    writer = await asyncio.to_thread(slow.open, "wb")  # open once there is a reader
+    with writer:
+        first.cancel()
+        with pytest.raises(asyncio.CancelledError):
+            await first
+        second = asyncio.create_task(ring.key_pairs(identity_files=[str(file)]))
+        done, _ = await asyncio.wait([second], timeout=0.3)
+        assert not done
+    assert len(await second) == 1
 
 
 async def test_a_passphrase_opens_a_file_for_those_who_have_it(ring: KeyRing, keyring: Keyring) -> None:

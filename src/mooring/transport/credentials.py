@@ -39,6 +39,7 @@ class KeyRing:
 
     def __init__(self) -> None:
         self._files = KeyFiles()
+        # So that who waits takes no thread; the files have a lock of their own, for a thread outlives its waiter.
         self._reading = asyncio.Lock()
         self._agents: dict[str, Agent] = {}
 

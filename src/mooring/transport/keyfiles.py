@@ -5,6 +5,7 @@ from __future__ import annotations
 import os
 import shlex
 import sys
+import threading
 from dataclasses import dataclass
 from pathlib import Path
 from typing import TYPE_CHECKING, Final
@@ -53,6 +54,7 @@ class KeyFiles:
     """Reads key files for one thread at a time, and remembers them until they change."""
 
     def __init__(self) -> None:
+        self._turn = threading.Lock()
         self._keys: dict[tuple[Path, Secret | None], tuple[_Version, asyncssh.SSHKey | _Unusable]] = {}
         self._certificates: dict[Path, tuple[_Version, asyncssh.SSHCertificate]] = {}
 
@@ -77,14 +79,15 @@ class KeyFiles:
         Raises:
             CredentialError: A named file cannot be used.
         """
-        certificates = [self._certificate(file) for file in certificate_files]
-        found = [self._identity(file, passphrase, held, certificates) for file in files]
-        for name in _DEFAULTS if defaults else ():
-            file = Path("~/.ssh").expanduser() / name
-            try:
-                found.append(self._identity(file, passphrase, held, certificates))
-            except CredentialError:
-                continue
+        with self._turn:
+            certificates = [self._certificate(file) for file in certificate_files]
+            found = [self._identity(file, passphrase, held, certificates) for file in files]
+            for name in _DEFAULTS if defaults else ():
+                file = Path("~/.ssh").expanduser() / name
+                try:
+                    found.append(self._identity(file, passphrase, held, certificates))
+                except CredentialError:
+                    continue
         return list({identity.blob: identity for identity in reversed(found)}.values())[::-1]
 
     def _identity(
