@@ -5,6 +5,7 @@ from __future__ import annotations
 import asyncio
 import time
 from collections.abc import AsyncIterator
+from pathlib import Path
 
 import asyncssh
 import pytest
@@ -326,10 +327,11 @@ async def test_a_refusal_for_another_reason_is_final() -> None:
         assert (server.opened, session.status().channels.open) == (1, 0)
 
 
-async def test_a_failure_of_ours_after_the_open_closes_the_channel(session: Session) -> None:
+async def test_a_failure_of_ours_after_the_open_closes_the_channel(session: Session, tmp_path: Path) -> None:
+    (tmp_path / "link").symlink_to(tmp_path / "no folder" / "file")
     with pytest.raises(MooringError):
         await session.process("cat", term_type="vt100", term_modes={999: 1})
     with pytest.raises(MooringError):
-        await session.process("cat", stdout="/nonexistent/folder/file")
+        await session.process("cat", stdout=tmp_path / "link")
     await settle(session)
     assert (await session.run("echo on")).stdout == "on\n"

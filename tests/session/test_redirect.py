@@ -10,7 +10,7 @@ from pathlib import Path
 import asyncssh
 import pytest
 
-from mooring import CommandFailed, CommandTimeout, MooringError, Session, SessionLost
+from mooring import CommandFailed, CommandTimeout, InvalidInput, Session, SessionError, SessionLost
 from mooring.simulate import FaultyLink
 from tests.peers.sshd import Sshd
 
@@ -121,9 +121,52 @@ async def test_a_lost_link(sshd: Sshd, tmp_path: Path) -> None:
         assert (tmp_path / "out").read_text() == "out\n"
 
 
-async def test_a_file_that_cannot_be_opened(session: Session, tmp_path: Path) -> None:
-    with pytest.raises(MooringError, match=r"folder/file: No such file or directory"):
-        await session.run("echo x", stdout=tmp_path / "no folder/file")
-    with pytest.raises(MooringError, match=r"nowhere: No such file or directory"):
-        await session.run("cat", stdin=tmp_path / "nowhere")
+async def test_what_cannot_be_redirected_is_refused_before_the_command_is_sent(
+    session: Session, tmp_path: Path
+) -> None:
+    (tmp_path / "file").touch()
+    with (tmp_path / "file").open() as closed:
+        pass
+    for name, value, message in (
+        ("stdin", tmp_path / "nowhere", "nowhere': No such file or directory"),
+        ("stdin", "", "Is a directory"),
+        ("stdin", str(tmp_path), "Is a directory"),
+        ("stdin", "nul\0", "Invalid argument"),
+        ("stdin", 12345, "12345, which is no open descriptor"),
+        ("stdin", asyncssh.STDOUT, "no open descriptor"),
+        ("stdin", b"bytes", "stdin is a bytes"),
+        ("stdin", closed, "is closed"),
+        ("stdout", tmp_path / "no folder/file", "folder/file': No such file or directory"),
+        ("stdout", tmp_path / "file/file", "Not a directory"),
+        ("stdout", tmp_path, "Is a directory"),
+        ("stdout", object(), "stdout is a object"),
+        ("stdout", True, "no open descriptor"),
+        ("stderr", 2**70, "no open descriptor"),
+        ("stderr", "x" * 300, "File name too long"),
+    ):
+        for call in (session.run, session.process):
+            with pytest.raises(InvalidInput) as caught:
+                await call("sleep 1", **{name: value})  # type: ignore[arg-type]
+            assert message in str(caught.value)
+    assert (session.status().commands, session.status().channels.open) == (0, 0)
+
+
+async def test_a_file_that_cannot_be_read_or_written(session: Session, tmp_path: Path) -> None:
+    (tmp_path / "file").touch(mode=0)
+    tmp_path.chmod(0o500)
+    try:
+        if os.access(tmp_path, os.W_OK):
+            pytest.skip("root may do everything")
+        for name, file in (("stdin", "file"), ("stdout", "file"), ("stderr", "new")):
+            with pytest.raises(InvalidInput, match="Permission denied"):
+                await session.run("true", **{name: tmp_path / file})
+    finally:
+        tmp_path.chmod(0o700)
+
+
+async def test_a_file_that_turns_out_not_to_open(session: Session, tmp_path: Path) -> None:
+    (tmp_path / "link").symlink_to(tmp_path / "no folder" / "file")
+    with pytest.raises(SessionError, match=r"link: No such file or directory") as caught:
+        await session.run("cat", stdout=tmp_path / "link")
+    assert caught.value.hint == "the command may have been started; it was sent TERM"
     await settle(session)

@@ -4,8 +4,14 @@ from __future__ import annotations
 
 import codecs
 import difflib
+import errno
+import os
+import stat
 from collections.abc import Mapping
+from pathlib import Path, PurePath
 from typing import TYPE_CHECKING, Any, Final
+
+import asyncssh
 
 from ..model.errors import InvalidInput
 from ..transport.channel import PROCESS_KEYWORDS, REDIRECTIONS
@@ -25,6 +31,13 @@ __all__ = [
 ]
 
 _UINT32: Final = 0xFFFF_FFFF
+
+_NOWHERE: Final = {
+    "stdin": (asyncssh.PIPE, asyncssh.DEVNULL),
+    "stdout": (asyncssh.PIPE, asyncssh.DEVNULL),
+    "stderr": (asyncssh.PIPE, asyncssh.DEVNULL, asyncssh.STDOUT),
+}
+"""Numbers that are no descriptors, for each stream."""
 
 
 def check_command(command: object) -> None:
@@ -86,7 +99,7 @@ def check_env(env: object) -> None:
 
 
 def check_keywords(keywords: Mapping[str, Any], *, less: Collection[str] = ()) -> None:
-    """Keywords that AsyncSSH's ``create_process`` has, less some; the size of a terminal."""
+    """Keywords that AsyncSSH's ``create_process`` has, less some: their names, and the values of the usual ones."""
     known = PROCESS_KEYWORDS - set(less)
     for name in keywords:
         if name not in known:
@@ -99,6 +112,49 @@ def check_keywords(keywords: Mapping[str, Any], *, less: Collection[str] = ()) -
         and all(_is_number(number, int) and 0 <= number <= _UINT32 for number in size)
     ):
         raise InvalidInput(f"term_size is {size!r}, and must be (columns, rows) or (columns, rows, width, height)")
+    for name in ("window", "max_pktsize"):
+        number = keywords.get(name, 1)
+        if not (_is_number(number, int) and 1 <= number <= _UINT32):
+            raise InvalidInput(f"{name} is {number!r}, and must be a number of bytes from 1")
+    for name in ("term_type", "subsystem"):
+        text = keywords.get(name)
+        if text is not None and not _is_text(text):
+            raise InvalidInput(f"{name} is {text!r}, and must be a text or None")
+    for name in _NOWHERE:
+        if keywords.get(name) is not None:
+            _check_stream(name, keywords[name])
+
+
+def _check_stream(name: str, value: object) -> None:
+    """Where a stream comes from or goes: AsyncSSH would look at it when the command runs already."""
+    if isinstance(value, (str, PurePath)):
+        if fault := _path_fault(value, reading=name == "stdin"):
+            raise InvalidInput(f"{name} is {str(value)!r}: {fault}")
+    elif isinstance(value, int):
+        if value not in _NOWHERE[name] and (isinstance(value, bool) or not _finds(os.fstat, value)):
+            raise InvalidInput(f"{name} is {value!r}, which is no open descriptor")
+    elif not any(hasattr(value, method) for method in ("read" if name == "stdin" else "write", "fileno")):
+        raise InvalidInput(f"{name} is a {type(value).__name__}, which is no file, pipe, socket or stream")
+    elif getattr(value, "closed", False) is True:
+        raise InvalidInput(f"{name} is a file that is closed")
+
+
+def _path_fault(path: str | PurePath, *, reading: bool) -> str | None:
+    """Why a file cannot be opened, as far as that is seen without opening it, which might wait for a FIFO's writer."""
+    place = Path(path)
+    try:
+        there = reading or place.exists()
+        found = place if there else place.parent
+        if stat.S_ISDIR(found.stat().st_mode) is there:
+            fault = errno.EISDIR if there else errno.ENOTDIR
+        else:
+            needed = (os.R_OK if reading else os.W_OK) if there else os.W_OK | os.X_OK
+            fault = 0 if os.access(found, needed) else errno.EACCES
+    except OSError as error:
+        fault = error.errno or errno.EIO
+    except ValueError:  # a NUL
+        fault = errno.EINVAL
+    return os.strerror(fault) if fault else None
 
 
 def check_redirection(data: object, max_output: object, kill: object, keywords: Mapping[str, Any]) -> None:
@@ -124,9 +180,9 @@ def _is_text(value: object) -> bool:
     return isinstance(value, str) and not any("\ud800" <= char <= "\udfff" for char in value)
 
 
-def _finds(lookup: Callable[[str], object], name: str) -> bool:
+def _finds(lookup: Callable[[Any], object], name: str | int) -> bool:
     try:
         lookup(name)
-    except (LookupError, ValueError):
+    except (LookupError, ValueError, OSError, OverflowError):
         return False
     return True

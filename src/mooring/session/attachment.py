@@ -5,7 +5,7 @@ from __future__ import annotations
 import asyncio
 from typing import TYPE_CHECKING, Any, Final, TypeVar
 
-from ..model.errors import ChannelRefused, InvalidInput, SessionNotUp
+from ..model.errors import ChannelRefused, InvalidInput, SessionError, SessionNotUp
 from ..transport.channel import SlotHolder, refused
 from ..transport.mapping import session_error, words
 from .gate import ChannelGate
@@ -118,7 +118,10 @@ class Attachment:
                 raise InvalidInput(f"AsyncSSH refuses an argument: {words(error)}") from None
         else:
             _end(holder)  # a failure of ours: the channel is open
-        raise session_error(error, self.alias, lost=self.link.closed) from error
+        failure = session_error(error, self.alias, lost=self.link.closed)
+        if type(failure) is SessionError:
+            failure.hint = "the command may have been started; it was sent TERM"
+        raise failure from error
 
     def _abandon(self, task: asyncio.Task[None], holder: SlotHolder, lease: Lease) -> None:
         """Let an opening come to its end by itself, then close what it opened."""

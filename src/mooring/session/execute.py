@@ -10,7 +10,7 @@ import shlex
 from dataclasses import dataclass, field
 from typing import TYPE_CHECKING, Any, Final
 
-from ..model.errors import ChannelRefused, CommandTimeout, MooringError, SessionLost
+from ..model.errors import ChannelRefused, CommandTimeout, MooringError, SessionError, SessionLost
 from ..model.result import CommandResult
 from ..transport.channel import ExecChannel, RedirectedExec, open_exec, open_redirected
 from ..transport.mapping import session_error
@@ -86,7 +86,10 @@ class Command:
             channel.send("TERM")
             channel.abandon()
             if isinstance(error, Exception):  # a redirection failed
-                raise session_error(error, attachment.alias, lost=attachment.link.closed) from error
+                failure = session_error(error, attachment.alias, lost=attachment.link.closed)
+                if type(failure) is SessionError:
+                    failure.hint = "the command was started; it was sent TERM if it still ran"
+                raise failure from error
             raise
         if attachment.link.closed and not (channel.complete and channel.status is not None):
             raise self._lost_error(attachment, channel)
