@@ -267,3 +267,20 @@ async def test_the_server_is_told_by_signals_and_then_by_the_close() -> None:
         assert caught.value.result.stdout == b"partial cmd"
         await server.wait(lambda: server.closed == 1)
         assert server.signals == ["TERM", "KILL"]
+
+
+@pytest.mark.parametrize(("group", "killed"), [(0, False), (1, False), (2, True)])
+async def test_a_peer_cannot_have_everything_killed(group: int, killed: bool) -> None:  # noqa: FBT001
+    """``kill -- -1`` would end all that the login may end."""
+
+    def tell(channel: Channel, command: str) -> None:
+        if command.startswith("kill"):
+            channel.exit(0)
+        elif marker := re.search(r"mooring-[0-9a-f]{16}", command):
+            channel.write_stderr(f"{marker[0]} {group}\n".encode())
+
+    async with OddServer(tell) as server, server.held() as session:
+        with pytest.raises(CommandTimeout):
+            await session.run("cmd", timeout=0.2, kill="wrap")
+        kills = [command for command in server.commands if command.startswith("kill")]
+        assert kills == ([f"kill -s {signal} -- -{group}" for signal in ("TERM", "KILL")] if killed else [])

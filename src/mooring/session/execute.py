@@ -136,9 +136,10 @@ class Command:
                 return
 
     def _group(self, channel: ExecChannel | RedirectedExec) -> int | None:
-        """The process group that the wrapper told of."""
+        """The process group that the wrapper told of; never 0 or 1, which kill(1) takes for its own and for all."""
         found = self._told(channel.output()[1])
-        return int(found[1]) if found else None
+        group = int(found[1]) if found else 0
+        return group if group > 1 else None
 
     def _told(self, stderr: bytes) -> re.Match[bytes] | None:
         """The wrapper's line. The shell's start-up files may have printed something before it."""
