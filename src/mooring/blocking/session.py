@@ -6,6 +6,7 @@ from typing import TYPE_CHECKING, Any, Literal, cast, overload
 
 from ..session.arguments import encoded
 from ..session.attachment import OPEN_TIMEOUT
+from ..session.session import PING_TIMEOUT
 from .process import Process
 
 if TYPE_CHECKING:
@@ -83,7 +84,7 @@ class Session:
         """Wait until it is up, as ``mooring.Session.wait_up``."""
         self._thread.call(self._session.wait_up, timeout)
 
-    def ping(self, timeout: float = 10.0) -> float:
+    def ping(self, timeout: float = PING_TIMEOUT) -> float:
         """Seconds of one round trip, as ``mooring.Session.ping``."""
         return self._thread.call(self._session.ping, timeout)
 

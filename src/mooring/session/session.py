@@ -29,9 +29,10 @@ if TYPE_CHECKING:
     from ..model.result import CommandResult
     from ..transport.link import Connection, Link
 
-__all__ = ["Session"]
+__all__ = ["PING_TIMEOUT", "Session"]
 
-_PING_TIMEOUT: Final = 10.0
+PING_TIMEOUT: Final = 10.0
+"""Seconds to wait for the answer to a ping: longer than any path takes, shorter than a person waits."""
 
 
 class Session(Supervised):
@@ -65,7 +66,7 @@ class Session(Supervised):
         """Commands run on it since it was started."""
         return self._commands
 
-    async def ping(self, timeout: float = _PING_TIMEOUT) -> float:
+    async def ping(self, timeout: float = PING_TIMEOUT) -> float:
         """Seconds of one round trip to the peer's SSH server; the status shows it and its age.
 
         Cancelling is safe.
@@ -146,7 +147,9 @@ class Session(Supervised):
             max_output: Bytes to keep of each stream; the rest is read and counted in ``dropped``. None keeps
                 all.
             kill: ``"wrap"`` runs the command inside a small POSIX shell wrapper, so that a timeout can kill
-                its process group even where the server ignores signals.
+                its process group even where the server ignores signals. Each of the two steps of a timeout
+                then runs a ``kill`` on a channel of its own first, so that a server that does not answer makes
+                the call up to three seconds longer.
             keywords: Further keywords of AsyncSSH's ``create_process``: a terminal (``term_type``,
                 ``term_size``), redirection (``stdin``, ``stdout``, ``stderr``: files, pipes, sockets, other
                 sessions' processes) and so on.
