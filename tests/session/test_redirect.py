@@ -146,7 +146,7 @@ async def test_what_cannot_be_redirected_is_refused_before_the_command_is_sent(
     ):
         for call in (session.run, session.process):
             with pytest.raises(InvalidInput) as caught:
-                await call("sleep 1", **{name: value})  # type: ignore[arg-type]
+                await call("sleep 1", **{name: value})  # type: ignore[call-overload]
             assert message in str(caught.value)
     assert (session.status().commands, session.status().channels.open) == (0, 0)
 
@@ -159,7 +159,7 @@ async def test_a_file_that_cannot_be_read_or_written(session: Session, tmp_path:
             pytest.skip("root may do everything")
         for name, file in (("stdin", "file"), ("stdout", "file"), ("stderr", "new")):
             with pytest.raises(InvalidInput, match="Permission denied"):
-                await session.run("true", **{name: tmp_path / file})
+                await session.run("true", **{name: tmp_path / file})  # type: ignore[call-overload]
     finally:
         tmp_path.chmod(0o700)
 
