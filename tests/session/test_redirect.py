@@ -146,7 +146,7 @@ async def test_what_cannot_be_redirected_is_refused_before_the_command_is_sent(
     ):
         for call in (session.run, session.process):
             with pytest.raises(InvalidInput) as caught:
-                await call("sleep 1", **{name: value})  # type: ignore[call-overload]
+                await call("sleep 1", **{name: value})  # type: ignore[arg-type, call-overload]
             assert message in str(caught.value)
     assert (session.status().commands, session.status().channels.open) == (0, 0)
 
