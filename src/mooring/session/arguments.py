@@ -11,10 +11,8 @@ from collections.abc import Mapping
 from pathlib import Path, PurePath
 from typing import TYPE_CHECKING, Any, Final
 
-import asyncssh
-
 from ..model.errors import InvalidInput
-from ..transport.channel import PROCESS_KEYWORDS, REDIRECTIONS
+from ..transport.channel import NO_DESCRIPTORS, PROCESS_KEYWORDS, REDIRECTIONS
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Collection, Sequence
@@ -31,13 +29,6 @@ __all__ = [
 ]
 
 _UINT32: Final = 0xFFFF_FFFF
-
-_NOWHERE: Final = {
-    "stdin": (asyncssh.PIPE, asyncssh.DEVNULL),
-    "stdout": (asyncssh.PIPE, asyncssh.DEVNULL),
-    "stderr": (asyncssh.PIPE, asyncssh.DEVNULL, asyncssh.STDOUT),
-}
-"""Numbers that are no descriptors, for each stream."""
 
 
 def check_command(command: object) -> None:
@@ -120,7 +111,7 @@ def check_keywords(keywords: Mapping[str, Any], *, less: Collection[str] = ()) -
         text = keywords.get(name)
         if text is not None and not _is_text(text):
             raise InvalidInput(f"{name} is {text!r}, and must be a text or None")
-    for name in _NOWHERE:
+    for name in NO_DESCRIPTORS:
         if keywords.get(name) is not None:
             _check_stream(name, keywords[name])
 
@@ -131,7 +122,7 @@ def _check_stream(name: str, value: object) -> None:
         if fault := _path_fault(value, reading=name == "stdin"):
             raise InvalidInput(f"{name} is {str(value)!r}: {fault}")
     elif isinstance(value, int):
-        if value not in _NOWHERE[name] and (isinstance(value, bool) or not _finds(os.fstat, value)):
+        if value not in NO_DESCRIPTORS[name] and (isinstance(value, bool) or not _finds(os.fstat, value)):
             raise InvalidInput(f"{name} is {value!r}, which is no open descriptor")
     elif not any(hasattr(value, method) for method in ("read" if name == "stdin" else "write", "fileno")):
         raise InvalidInput(f"{name} is a {type(value).__name__}, which is no file, pipe, socket or stream")

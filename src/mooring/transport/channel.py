@@ -15,6 +15,7 @@ if TYPE_CHECKING:
     from collections.abc import Callable, Mapping
 
 __all__ = [
+    "NO_DESCRIPTORS",
     "PROCESS_KEYWORDS",
     "REDIRECTIONS",
     "ExecChannel",
@@ -34,6 +35,13 @@ PROCESS_KEYWORDS: Final = (
     frozenset(inspect.signature(asyncssh.SSHClientConnection.create_session).parameters) | REDIRECTIONS | {"input"}
 ) - {"self", "session_factory"}
 """The keywords of ``create_process``."""
+
+NO_DESCRIPTORS: Final[Mapping[str, tuple[int, ...]]] = {
+    "stdin": (asyncssh.PIPE, asyncssh.DEVNULL),
+    "stdout": (asyncssh.PIPE, asyncssh.DEVNULL),
+    "stderr": (asyncssh.PIPE, asyncssh.DEVNULL, asyncssh.STDOUT),
+}
+"""Numbers that stand for something else than a descriptor, for each stream."""
 
 _ASKED_FOR_LATER: Final = frozenset(
     {asyncssh.OPEN_CONNECT_FAILED, asyncssh.OPEN_RESOURCE_SHORTAGE, asyncssh.OPEN_ADMINISTRATIVELY_PROHIBITED}
