@@ -56,3 +56,19 @@ def test_the_help_imports_no_ssh() -> None:
     program = "import sys, mooring.cli; mooring.cli.main(['-h']); sys.exit('asyncssh' in sys.modules)"
     done = subprocess.run([sys.executable, "-c", program], capture_output=True, timeout=30, check=False)
     assert done.returncode == 0
+
+
+@pytest.mark.skipif(sys.platform != "linux", reason="needs /dev/full")
+def test_a_full_disk_is_told_in_one_line() -> None:
+    with open("/dev/full", "w") as full:  # noqa: PTH123 - a device
+        done = subprocess.run(
+            [sys.executable, "-m", "mooring.cli", "demo"],
+            stdout=full,
+            stderr=subprocess.PIPE,
+            text=True,
+            timeout=30,
+            check=False,
+        )
+    assert done.returncode != 0
+    assert "mooring demo: No space left on device" in done.stderr
+    assert "Traceback" not in done.stderr

@@ -34,15 +34,21 @@ def main(arguments: Sequence[str] | None = None) -> int:
     if words[0] not in COMMANDS:
         sys.stderr.write(f"mooring: there is no command {words[0]!r}; `mooring --help` lists them\n")
         return _USAGE
+    return _call(words[0], words[1:])
+
+
+def _call(name: str, words: list[str]) -> int:
     try:
-        command: Callable[[list[str]], int] = import_module(f".{words[0]}", __name__).main
-        return command(words[1:])
+        command: Callable[[list[str]], int] = import_module(f".{name}", __name__).main
+        return command(words)
     except KeyboardInterrupt:
         return _INTERRUPTED
     except BrokenPipeError:
         # Whoever read our output has gone. Nothing is left to say, and Python must not try to at exit.
         sys.stderr.close()
-        return 1
+    except OSError as error:
+        sys.stderr.write(f"mooring {name}: {error.strerror or error}\n")
+    return 1
 
 
 def _help() -> str:
