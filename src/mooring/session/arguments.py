@@ -60,6 +60,8 @@ def check_seconds(timeout: object) -> None:
 
 def encoded(data: object, encoding: object, errors: object) -> bytes | None:
     """Standard input as bytes, with the encoding that output is decoded with."""
+    if data is None and (encoding, errors) == ("utf-8", "backslashreplace"):  # as nearly always
+        return None
     for name, value, lookup in (
         ("encoding", encoding or "utf-8", lambda name: b"ab".decode(name, "ignore")),  # knows "hex" for no text
         ("errors", errors, codecs.lookup_error),
@@ -91,6 +93,8 @@ def check_env(env: object) -> None:
 
 def check_keywords(keywords: Mapping[str, Any], *, less: Collection[str] = ()) -> None:
     """Keywords that AsyncSSH's ``create_process`` has, less some: their names, and the values of the usual ones."""
+    if not keywords:  # as nearly always
+        return
     known = PROCESS_KEYWORDS - set(less)
     for name in keywords:
         if name not in known:
@@ -168,7 +172,10 @@ def _is_number(value: object, kind: type | UnionType) -> bool:
 
 
 def _is_text(value: object) -> bool:
-    return isinstance(value, str) and not any("\ud800" <= char <= "\udfff" for char in value)
+    try:
+        return isinstance(value, str) and value.encode() is not None
+    except UnicodeEncodeError:
+        return False
 
 
 def _finds(lookup: Callable[[Any], object], name: str | int) -> bool:
