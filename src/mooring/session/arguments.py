@@ -93,8 +93,6 @@ def check_env(env: object) -> None:
 
 def check_keywords(keywords: Mapping[str, Any], *, less: Collection[str] = ()) -> None:
     """Keywords that AsyncSSH's ``create_process`` has, less some: their names, and the values of the usual ones."""
-    if not keywords:  # as nearly always
-        return
     known = PROCESS_KEYWORDS - set(less)
     for name in keywords:
         if name not in known:

@@ -167,7 +167,8 @@ class Session(Supervised):
         check_command(command)
         check_seconds(timeout)
         check_redirection(input, max_output, kill, keywords)
-        check_keywords(keywords, less=("command", "subsystem"))
+        if keywords:
+            check_keywords(keywords, less=("command", "subsystem"))
         options = _with_env(attachment.link, env, keywords)
         call = Command(
             line=command,
