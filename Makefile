@@ -1,10 +1,13 @@
 # Everything is made from a Python >= 3.11 with venv; name another one with PYTHON=python3.12.
 .NOTPARALLEL:
-.PHONY: help demo test check bench soak lock clean venv wheel programs
+.PHONY: help demo test check bench soak lock clean venv wheel programs collections
 
 VENV = .venv
 BENCH = .venv-bench
+WHAT = exec
 BIN = $(VENV)/bin
+# More than the cores of a small machine: tests wait for timers and for other programs more than they compute.
+JOBS = 3
 UV = uv
 LOCK = $(UV) pip compile --quiet --no-config --universal --python-version 3.11 --generate-hashes --no-annotate --no-header
 
@@ -16,7 +19,7 @@ help:
 	@echo 'make test    test the built wheel; ARGS="tests/model -x" is passed on to pytest'
 	@echo 'make check   ruff, mypy and the layers'
 	@echo 'make soak    the tests that take minutes'
-	@echo 'make bench   measure beside AsyncSSH, paramiko, parallel-ssh and OpenSSH'
+	@echo 'make bench   measure beside what a user would pick instead: WHAT=exec (commands), daemon, netconf, call_home, pipe, files, forward, fanout, gateway, page'
 	@echo 'make lock    resolve the locked versions anew (needs uv)'
 	@echo 'make clean   remove all that make has made'
 
@@ -24,11 +27,11 @@ demo: venv wheel
 	@scripts/programs openssh-server:sshd openssh-client:ssh
 	@$(BIN)/mooring demo
 
-test: venv wheel programs
-	@$(BIN)/python -m pytest $(ARGS)
+test: venv programs wheel collections
+	@$(BIN)/python -m pytest -n $(JOBS) --dist loadfile --max-worker-restart 1 $(ARGS)
 
-soak: venv wheel programs
-	@$(BIN)/python -m pytest -m soak --timeout 600 $(ARGS)
+soak: venv programs wheel
+	@$(BIN)/python -m pytest -m soak --timeout 600 -o faulthandler_timeout=700 $(ARGS)
 
 check: venv
 	@$(BIN)/ruff check --quiet
@@ -39,7 +42,7 @@ check: venv
 bench: programs
 	@scripts/bootstrap $(BENCH) requirements/bench.txt
 	@scripts/wheel $(BENCH)
-	@$(BENCH)/bin/python -m bench.exec $(ARGS)
+	@$(BENCH)/bin/python -m bench.$(WHAT) $(ARGS)
 
 venv:
 	@scripts/bootstrap $(VENV) requirements/dev.txt
@@ -48,12 +51,19 @@ wheel: venv
 	@scripts/wheel $(VENV)
 
 programs:
-	@scripts/programs openssh-server:sshd openssh-client:ssh dropbear-bin:dropbear
+	@scripts/programs openssh-server:sshd openssh-client:ssh dropbear-bin:dropbear netconfd:netconfd \
+		libyuma-base:/usr/share/yuma/modules libnetconf2-dev:/usr/include/nc_server.h gcc:gcc \
+		bc:bc libyang2-dev:/usr/include/libyang/libyang.h libssh-dev:/usr/include/libssh/callbacks.h tmux:tmux vim-tiny:vi \
+		putty-tools:plink rsync:rsync chromium:chromium nodejs:node npm:npm
+
+collections: venv
+	@scripts/collections $(VENV) requirements/collections.txt
 
 lock:
-	@$(LOCK) pyproject.toml --group dev --output-file requirements/dev.txt
-	@$(LOCK) pyproject.toml --group dev --group bench --constraint requirements/dev.txt --output-file requirements/bench.txt
+	@$(LOCK) pyproject.toml --extra daemon --extra junos --extra yaml --group dev --output-file requirements/dev.txt
+	@$(LOCK) pyproject.toml --extra daemon --extra junos --extra yaml --group dev --group bench --constraint requirements/dev.txt --output-file requirements/bench.txt
+	@echo ansible | $(LOCK) --no-deps - --output-file requirements/collections.txt
 
 clean:
-	@rm -rf $(VENV) $(BENCH) build dist .hypothesis .import_linter_cache .mypy_cache .pytest_cache .ruff_cache
+	@rm -rf $(VENV) $(BENCH) web/node_modules src/mooring/web/static build dist .hypothesis .import_linter_cache .mypy_cache .pytest_cache .ruff_cache
 	@find . -name __pycache__ -type d -prune -exec rm -rf {} +

@@ -17,7 +17,10 @@ import mooring
 
 __all__ = ["Machine"]
 
-_LIBRARIES = ("asyncssh", "cryptography", "uvloop", "paramiko", "parallel-ssh")
+_LIBRARIES = [
+    *("asyncssh", "cryptography", "uvloop", "lxml", "litestar", "uvicorn"),
+    *("paramiko", "parallel-ssh", "flask", "ncclient", "scrapli", "junos-eznc", "execnet", "mitogen"),
+]
 
 
 @dataclass(frozen=True)
@@ -37,6 +40,15 @@ class Machine:
     versions: str
     load: float
     date: str
+
+    def rows(self) -> list[list[str]]:
+        """As rows of a table."""
+        return [
+            ["machine", self.hardware],
+            ["system", self.system],
+            ["versions", self.versions],
+            ["date", f"{self.date}, load average {self.load:.1f} before the run"],
+        ]
 
     @classmethod
     def here(cls) -> Self:

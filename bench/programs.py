@@ -13,6 +13,7 @@ from typing import TYPE_CHECKING, Any, Final
 if TYPE_CHECKING:
     from collections.abc import Iterator, Sequence
 
+    from bench.http import Call
     from bench.servers import Server
 
 __all__ = ["ROOT", "Program", "programs"]
@@ -42,7 +43,7 @@ class Program:
 
 
 @contextlib.contextmanager
-def programs(module: str, names: Sequence[str], server: Server) -> Iterator[list[Program]]:
+def programs(module: str, names: Sequence[str], server: Server | Call) -> Iterator[list[Program]]:
     """The programs of these contenders, each connected to the server; they end with the block."""
     text = json.dumps(dataclasses.asdict(server))
     with contextlib.ExitStack() as stack:

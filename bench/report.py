@@ -6,6 +6,8 @@ import statistics
 from dataclasses import dataclass
 from typing import TYPE_CHECKING, Any, TypeAlias
 
+from bench.tables import Spread, at_least, at_most, table
+
 if TYPE_CHECKING:
     from collections.abc import Iterator, Sequence
 
@@ -47,39 +49,15 @@ class Results:
     profile: Profile
 
 
-@dataclass(frozen=True)
-class _Spread:
-    """The median of some figures, with the least and the greatest of them."""
-
-    median: float
-    least: float
-    most: float
-
-    @classmethod
-    def of(cls, values: Sequence[float]) -> _Spread:
-        return cls(statistics.median(values), min(values), max(values))
-
-    def __str__(self) -> str:
-        return f"{self.median:.2f} ({self.least:.2f} to {self.most:.2f})"
-
-
 def render(results: Results) -> str:
     """The whole text."""
     machine = results.machine
     parts = [
         "# Results of `make bench`\n",
         "Written by `make bench ARGS=--write`; do not edit.\n",
-        *_table(
-            ["", ""],
-            [
-                ["machine", machine.hardware],
-                ["system", machine.system],
-                ["versions", machine.versions],
-                ["date", f"{machine.date}, load average {machine.load:.1f} before the run"],
-            ],
-        ),
+        *table(["", ""], machine.rows()),
         "\n## Asked for\n",
-        *_table(["what", "asked", "measured", ""], _verdicts(results)),
+        *table(["what", "asked", "measured", ""], _verdicts(results)),
         "\n## One session to a simulated host, in a process of its own\n",
         *_session(results.simulated),
         "\n## One session to sshd, `MaxSessions 100`: its fork is the cost\n",
@@ -88,7 +66,7 @@ def render(results: Results) -> str:
         *_fleet(results),
         "\n## Where our time goes\n",
         "cProfile of `session.run`, one at a time; own time, its own cost included.\n",
-        *_table(
+        *table(
             ["function", "calls a command", "us a command"],
             [[place, f"{calls:.1f}", f"{own:.1f}"] for place, calls, own in results.profile],
         ),
@@ -100,39 +78,31 @@ def render(results: Results) -> str:
 def _verdicts(results: Results) -> list[list[str]]:
     one, many = min(results.simulated), max(results.simulated)
 
-    def rate(concurrency: int, peer: str) -> _Spread:
+    def rate(concurrency: int, peer: str) -> Spread:
         return _ratio(results.simulated[concurrency], "rate", _OURS, peer)
 
     ours = results.fleet[_OURS]
     p50 = _ratio(results.simulated[one], "p50", _OURS, _SAME_CIPHER)
-    on_all = _Spread.of(ours["run"])
+    on_all = Spread.of(ours["run"])
     return [
-        _at_least(f"rate, one at a time, against {_DEFAULTS}", 1.7, rate(one, _DEFAULTS)),
-        _at_least(f"rate, {many} at once, against {_DEFAULTS}", 2.0, rate(many, _DEFAULTS)),
-        _at_least(f"rate, {many} at once, against {_PARALLEL}", 2.5, rate(many, _PARALLEL)),
-        _at_most(f"p50, one at a time, against {_SAME_CIPHER}", "1.1 x", str(p50), short=p50.median > 1.1),
-        _at_most(f"one command on each of {results.sessions:,}", "1.0 s", str(on_all), short=on_all.median > 1.0),
-        _at_most("memory of a held session", "60 kB", f"{ours['memory'] / 1000:.1f}", short=ours["memory"] > 60_000),
+        at_least(f"rate, one at a time, against {_DEFAULTS}", 1.7, rate(one, _DEFAULTS)),
+        at_least(f"rate, {many} at once, against {_DEFAULTS}", 2.0, rate(many, _DEFAULTS)),
+        at_least(f"rate, {many} at once, against {_PARALLEL}", 2.5, rate(many, _PARALLEL)),
+        at_most(f"p50, one at a time, against {_SAME_CIPHER}", "1.1 x", str(p50), short=p50.median > 1.1),
+        at_most(f"one command on each of {results.sessions:,}", "1.0 s", str(on_all), short=on_all.median > 1.0),
+        at_most("memory of a held session", "60 kB", f"{ours['memory'] / 1000:.1f}", short=ours["memory"] > 60_000),
     ]
 
 
-def _at_least(what: str, asked: float, measured: _Spread) -> list[str]:
-    return [what, f"at least {asked} x", str(measured), "short" if measured.median < asked else "pass"]
-
-
-def _at_most(what: str, asked: str, measured: str, *, short: bool) -> list[str]:
-    return [what, f"at most {asked}", measured, "short" if short else "pass"]
-
-
-def _ratio(rounds: Sequence[dict[str, dict[str, float]]], figure: str, ours: str, peer: str) -> _Spread:
-    return _Spread.of([row[ours][figure] / row[peer][figure] for row in rounds])
+def _ratio(rounds: Sequence[dict[str, dict[str, float]]], figure: str, ours: str, peer: str) -> Spread:
+    return Spread.of([row[ours][figure] / row[peer][figure] for row in rounds])
 
 
 def _session(bursts: Bursts) -> Iterator[str]:
     head = ["", "commands/s", "p50 ms", "p99 ms", "CPU us a command", f"rate against {_DEFAULTS}"]
     for concurrency, rounds in bursts.items():
         yield f"{concurrency} at once:\n" if concurrency > 1 else "One at a time:\n"
-        yield from _table(head, [_contender(name, rounds) for name in rounds[0]])
+        yield from table(head, [_contender(name, rounds) for name in rounds[0]])
         yield ""
 
 
@@ -149,16 +119,10 @@ def _fleet(results: Results) -> Iterator[str]:
     count = results.sessions
     rows = []
     for name, fleet in results.fleet.items():
-        seconds = _Spread.of(fleet["run"])
+        seconds = Spread.of(fleet["run"])
         rates = [f"{count / fleet['connect']:.0f}", str(seconds), f"{count / seconds.median:,.0f}"]
         rows.append([name, *rates, f"{fleet['memory'] / 1000:.1f}"])
-    return _table(head, rows)
-
-
-def _table(head: Sequence[str], rows: Sequence[Sequence[str]]) -> Iterator[str]:
-    widths = [max(len(row[column]) for row in (head, *rows)) for column in range(len(head))]
-    for row in (head, ["-" * width for width in widths], *rows):
-        yield "| " + " | ".join(cell.ljust(width) for cell, width in zip(row, widths, strict=True)) + " |"
+    return table(head, rows)
 
 
 _METHOD = """

@@ -3,13 +3,17 @@
 from __future__ import annotations
 
 import logging
+import os
 import resource
 import signal
+from collections.abc import Generator
 
 import pytest
-from hypothesis import settings
+from hypothesis import HealthCheck, settings
 
-pytest_plugins = ["pytester", "tests.leaks", "tests.peers.fixtures"]
+from tests.peers.process import Peer
+
+pytest_plugins = ["pytester", "tests.leaks", "tests.peers.fixtures", "tests.daemon.running"]
 
 
 @pytest.fixture(scope="session")
@@ -20,6 +24,13 @@ def anyio_backend() -> str:
 
 DESCRIPTORS = 4096
 """Enough for the tests of many sessions; systems begin with 1024 or 256 and allow more to who asks."""
+_LAST = 40
+"""Lines of a server's log that are shown with a test that failed."""
+
+
+def pytest_addoption(parser: pytest.Parser) -> None:
+    """Where pictures of the page go: a folder that is kept, else that of the test."""
+    parser.addoption("--screenshots", metavar="FOLDER", help="keep pictures of the page in this folder")
 
 
 def pytest_configure() -> None:
@@ -28,8 +39,25 @@ def pytest_configure() -> None:
     wanted = DESCRIPTORS if hard == resource.RLIM_INFINITY else min(DESCRIPTORS, hard)
     if soft != resource.RLIM_INFINITY and soft < wanted:
         resource.setrlimit(resource.RLIMIT_NOFILE, (wanted, hard))
-    # A shell starts its background jobs deaf to Ctrl-C, and so would be every program that a test interrupts.
+    # A shell starts its background jobs deaf to Ctrl-C, nohup does to hang-ups, and so would be every program that a
+    # test interrupts.
     signal.signal(signal.SIGINT, signal.default_int_handler)
-    settings.register_profile("untimed", deadline=None)
+    signal.signal(signal.SIGHUP, signal.SIG_DFL)
+    # Nor on luck, where a change is judged by it: what is drawn there is the same each time.
+    by_luck = not os.environ.get("CI")
+    settings.register_profile(
+        "untimed", deadline=None, suppress_health_check=[HealthCheck.too_slow], derandomize=not by_luck
+    )
     settings.load_profile("untimed")
     logging.getLogger("asyncssh").setLevel(logging.WARNING)
+
+
+@pytest.hookimpl(wrapper=True)
+def pytest_runtest_makereport() -> Generator[None, pytest.TestReport, pytest.TestReport]:
+    """Show with what failed how the servers that run saw it."""
+    report = yield
+    if report.failed:
+        for peer in [each for each in Peer.known if each.running]:
+            last = "\n".join(peer.log().splitlines()[-_LAST:])
+            report.sections.append((f"{type(peer).__name__} on port {peer.port}", last))
+    return report

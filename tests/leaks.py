@@ -7,13 +7,15 @@ import gc
 import os
 import threading
 import time
+from collections import Counter
 from collections.abc import AsyncIterator, Iterator
 from pathlib import Path
 
 import pytest
 
-GRACE = 1.0
-"""Seconds that what is on its way out may take: a closed transport needs a turn of the loop, a thread a switch."""
+GRACE = 10.0
+"""Seconds that what is on its way out may take: a closed transport needs a turn of the loop, a thread a switch, and a
+busy machine its time for either."""
 
 _DESCRIPTORS = Path("/proc/self/fd" if Path("/proc/self/fd").exists() else "/dev/fd")
 
@@ -28,24 +30,22 @@ class Census:
     def __init__(self, loop: asyncio.AbstractEventLoop | None = None) -> None:
         self._loop = loop
         self._tasks = self._count_tasks()
-        self._threads = set(threading.enumerate())
+        self._threads = _threads()
         self._descriptors = _open_descriptors()
 
     def newcomers(self) -> list[str]:
         """Name what lives now and did not then.
 
-        Descriptors are compared by number first: a test may replace what a wider fixture had opened.
+        Descriptors are compared by number first, and threads by how many have a name: a test may replace what a wider
+        fixture had opened, and restart a server that it shares.
         """
         descriptors = _open_descriptors()
         if len(descriptors) > len(self._descriptors):
             gc.collect()
             descriptors = _open_descriptors()
         found = [f"task {task!r}" for task in self._count_tasks() - self._tasks]
-        found += [
-            f"thread {thread.name!r}"
-            for thread in set(threading.enumerate()) - self._threads
-            if not thread.name.startswith("asyncio_")
-        ]
+        started = (_threads() - self._threads).elements()
+        found += [f"thread {name!r}" for name in started if not name.startswith("asyncio_")]
         if len(descriptors) > len(self._descriptors):
             found += [f"descriptor {fd} ({what})" for fd, what in sorted(descriptors - self._descriptors)]
         return found
@@ -60,14 +60,19 @@ class Census:
         }
 
 
+def _threads() -> Counter[str]:
+    """How many threads live, by name."""
+    return Counter(thread.name for thread in threading.enumerate())
+
+
 def _open_descriptors() -> set[tuple[int, str]]:
     found = set()
     for entry in list(_DESCRIPTORS.iterdir()):
         try:
             os.fstat(int(entry.name))
+            found.add((int(entry.name), str(entry.readlink()) if entry.is_symlink() else entry.name))
         except OSError:
-            continue  # the descriptor that listed the folder
-        found.add((int(entry.name), str(entry.readlink()) if entry.is_symlink() else entry.name))
+            continue  # the descriptor that listed the folder, or one that a thread closes
     return found
 
 

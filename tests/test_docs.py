@@ -10,6 +10,7 @@ from pathlib import Path
 
 import pytest
 
+from mooring.cli import COMMANDS
 from mooring.model.options import OPTIONS
 from tests.peers.sshd import Sshd
 
@@ -37,13 +38,14 @@ def _program(block: str, config: Path) -> str:
     return f"import asyncio\nimport mooring\n\nasync def main():\n{body}\nasyncio.run(main())\n"
 
 
-@pytest.fixture(scope="module")
-def config(sshd: Sshd, tmp_path_factory: pytest.TempPathFactory) -> Path:
-    """An ssh_config that leads the documents' hosts to a server."""
-    path = tmp_path_factory.mktemp("docs") / "config"
+@pytest.fixture
+def config(sshd: Sshd, request: pytest.FixtureRequest, tmp_path: Path, block: str) -> Path:
+    """An ssh_config that leads the documents' hosts to a server, which speaks NETCONF where the block does."""
+    server: Sshd = request.getfixturevalue("start_netconfd")()[1] if ".netconf(" in block else sshd
+    path = tmp_path / "config"
     path.write_text(
-        f"Host edge1 edge2\n  HostName 127.0.0.1\n  Port {sshd.port}\n  User {sshd.user}\n"
-        f"  IdentityFile {sshd.client_key}\n  UserKnownHostsFile {sshd.known_hosts}\n"
+        f"Host edge1 edge2\n  HostName 127.0.0.1\n  Port {server.port}\n  User {server.user}\n"
+        f"  IdentityFile {server.client_key}\n  UserKnownHostsFile {server.known_hosts}\n"
     )
     return path
 
@@ -55,13 +57,6 @@ def test_block_runs(block: str, config: Path) -> None:
     assert done.stdout
 
 
-def test_demo() -> None:
-    done = _run("-m", "mooring.cli", "demo")
-    assert (done.returncode, done.stderr) == (0, "")
-    assert "openssh: connecting -> up" in done.stdout
-    assert "13 sessions closed" in done.stdout
-
-
 def _run(*arguments: str) -> subprocess.CompletedProcess[str]:
     return subprocess.run(
         [sys.executable, "-W", "error", *arguments], capture_output=True, text=True, timeout=55, check=False
@@ -71,6 +66,11 @@ def _run(*arguments: str) -> subprocess.CompletedProcess[str]:
 def test_every_option_has_its_row() -> None:
     table = (_ROOT / "docs" / "sessions.md").read_text(encoding="utf-8")
     assert re.findall(r"^\| `(\w+)` \| .* \| .* \|$", table, re.MULTILINE)[: len(OPTIONS)] == list(OPTIONS)
+
+
+def test_every_command_has_its_row() -> None:
+    table = (_ROOT / "docs" / "cli.md").read_text(encoding="utf-8")
+    assert re.findall(r"^\| `mooring ([\w-]+)", table, re.MULTILINE) == list(COMMANDS)
 
 
 def test_every_link_between_documents_leads_somewhere() -> None:

@@ -15,24 +15,65 @@ import mooring
 from mooring.model import errors
 
 NAMES = {
+    "CallHomeServer",
+    "CallHomeStatistics",
+    "Device",
+    "DoorLimits",
+    "Pending",
     "CommandResult",
     "ChannelStatus",
     "Direction",
     "Event",
     "EventKind",
+    "Forward",
+    "ForwardKind",
+    "ForwardRequest",
+    "ForwardState",
+    "ForwardStatus",
+    "Origin",
+    "Pipe",
+    "Place",
+    "PipeEnd",
+    "PipeStatus",
     "PoolStatistics",
+    "NetconfSession",
+    "NetconfStatistics",
+    "Notification",
     "Pool",
+    "RpcFault",
+    "RpcReply",
     "RunOutcome",
     "Secret",
     "Selector",
+    "Server",
     "Session",
+    "SessionListener",
     "SessionState",
     "SessionStatus",
     "Target",
     "__version__",
     "connect",
+    "copy",
+    "serve",
+    "CopyOptions",
+    "FileInfo",
+    "Inventory",
+    "read_inventory",
+    "Progress",
+    "Transferred",
+    "Terminal",
+    "TerminalEnd",
+    "TerminalView",
 }
 ERRORS = {
+    "TerminalEnded",
+    "TerminalError",
+    "TerminalInUse",
+    "TerminalLimit",
+    "UnknownTerminal",
+    "UnknownToken",
+    "UnknownRecording",
+    "AccessError",
     "AliasInUse",
     "AuthenticationFailed",
     "BudgetSpent",
@@ -46,24 +87,62 @@ ERRORS = {
     "ConnectError",
     "ConnectFailed",
     "CredentialError",
+    "DaemonError",
+    "DaemonMismatch",
+    "DaemonUnreachable",
+    "ForwardError",
+    "ForwardInUse",
+    "ForwardRefused",
+    "FramingError",
     "HandshakeFailed",
+    "HelloError",
+    "HandlerEnded",
+    "HandlerFailed",
+    "HandlerNotStarted",
     "HostKeyChanged",
     "HostKeyError",
     "InvalidInput",
     "InvalidSelector",
     "InvalidTarget",
+    "LockLost",
+    "MalformedMessage",
+    "MissingCapability",
     "MooringError",
+    "NetconfEnded",
+    "NetconfError",
+    "NotAllowed",
     "NothingSelected",
+    "PipeBroken",
+    "PipeClosed",
+    "PipeError",
+    "PipeTimeout",
     "PoolError",
+    "PortTaken",
+    "RpcError",
+    "RpcTimeout",
     "SessionClosed",
     "SessionError",
     "SessionLost",
     "SessionNotUp",
     "SessionParked",
+    "SlowReader",
+    "StateError",
+    "StreamLimit",
+    "TokenInUse",
+    "Unauthenticated",
+    "UnexpectedReply",
     "UnknownAlias",
+    "UnknownForward",
     "UnknownHostKey",
     "WaitTimeout",
     "WrongThread",
+    "DiskFull",
+    "FileError",
+    "FileMismatch",
+    "FileMissing",
+    "FileRefused",
+    "FilesUnsupported",
+    "UnsafePath",
 }
 
 
@@ -101,6 +180,20 @@ def test_importing_it_loads_nothing_heavy() -> None:
     loaded = set(json.loads(python("import json, sys, mooring; print(json.dumps(sorted(sys.modules)))")))
     assert not {name.partition(".")[0] for name in loaded} & {"asyncio", "asyncssh", "cryptography", "lxml", "msgspec"}
     assert {name for name in loaded if name.startswith("mooring")} == {"mooring"}
+
+
+WITHOUT = """
+import sys
+for name in ("aiosqlite", "click", "httptools", "litestar", "msgspec", "ncclient", "prometheus_client",
+             "prompt_toolkit", "uvicorn", "websockets", "yaml"):
+    sys.modules[name] = None  # an import of it fails
+import mooring
+print(len([getattr(mooring, name) for name in mooring.__all__]) > 100)
+"""
+
+
+def test_the_bare_package_has_every_name() -> None:
+    assert python(WITHOUT) == "True"
 
 
 def test_it_parses_on_python_3_8() -> None:

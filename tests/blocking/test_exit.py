@@ -48,7 +48,7 @@ def work():
         session.run("sleep 600")
 pool = mooring.blocking.Pool(config=None).__enter__()
 session = pool.start(DSN, **KEYWORDS)
-session.wait_up(10)
+session.wait_up(30)
 threading.Thread(target=work, daemon=True).start()
 process = session.process("cat")
 events = pool.events()
@@ -67,7 +67,7 @@ def test_threads_that_are_still_at_work_may_finish(own_peer: Peer) -> None:
 import threading
 pool = mooring.blocking.Pool(config=None).__enter__()
 session = pool.start(DSN, **KEYWORDS)
-session.wait_up(10)
+session.wait_up(30)
 def work():
     threading.main_thread().join()
     print(session.run("echo after the main thread").stdout, end="")
@@ -108,7 +108,7 @@ with mooring.blocking.connect(DSN, config=None, **KEYWORDS) as session:
     try:
         session.run("exec sleep 600")
     finally:
-        print(session.run("echo still up", timeout=10).stdout, end="")
+        print(session.run("echo still up", timeout=30).stdout, end="")
 """)
     with subprocess.Popen(
         [sys.executable, "-c", LOOPS[loop] + code], stdout=subprocess.PIPE, stderr=subprocess.PIPE, text=True
@@ -117,7 +117,7 @@ with mooring.blocking.connect(DSN, config=None, **KEYWORDS) as session:
         assert process.stdout.readline() == "up\n"
         server.wait_log("Starting session: command")
         process.send_signal(signal.SIGINT)
-        said, complained = process.communicate(timeout=20)
+        said, complained = process.communicate(timeout=30)
     assert said == "still up\n"
     assert complained.splitlines()[-1] == "KeyboardInterrupt"
     assert process.returncode == -signal.SIGINT

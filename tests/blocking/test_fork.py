@@ -39,7 +39,7 @@ def said_by_child(method: str, body: Callable[..., object], *args: object) -> ob
     writer.close()
     with reader:
         said = reader.recv() if reader.poll(20) else TimeoutError("the child hangs")
-    child.join(5)
+    child.join(30)
     assert child.exitcode is not None, "the child does not end"
     child.close()
     if isinstance(said, BaseException):
@@ -76,7 +76,7 @@ def test_a_child_opens_its_own(peer: Peer, method: str) -> None:
 def test_what_the_parent_opened_is_refused_in_the_child(peer: Peer) -> None:
     with blocking.Pool(config=None) as pool:
         session = pool.start(peer.dsn, **peer.keywords)
-        session.wait_up(10)
+        session.wait_up(30)
         process = session.process("cat")
         outcomes = pool.run("all", "true")
         events = pool.events()
@@ -136,7 +136,7 @@ def test_collecting_everything_in_the_child_leaves_the_parent_alone(peer: Peer) 
     things: list[object] = [pool := blocking.Pool(config=None)]
     with pool:
         session = pool.start(peer.dsn, **peer.keywords)
-        session.wait_up(10)
+        session.wait_up(30)
         assert session.ping() >= 0
 
         def child() -> int:
@@ -148,7 +148,7 @@ def test_collecting_everything_in_the_child_leaves_the_parent_alone(peer: Peer) 
 
         said_by_child("fork", child)
         for _ in range(3):
-            assert session.run("echo parent", timeout=10).stdout == "parent\n"
+            assert session.run("echo parent", timeout=30).stdout == "parent\n"
         assert session.status().connects == 1
 
 
@@ -162,7 +162,7 @@ with mooring.blocking.connect(DSN, config=None, **KEYWORDS) as session:
     if os.fork() == 0:
         sys.exit(0)
     print(os.waitstatus_to_exitcode(os.wait()[1]), flush=True)
-    print(session.run("echo parent", timeout=10).stdout, session.status().connects)
+    print(session.run("echo parent", timeout=30).stdout, session.status().connects)
 """),
     )
     assert (done.returncode, done.stdout, done.stderr) == (0, "0\nparent\n 1\n", "")

@@ -69,5 +69,5 @@ def test_a_callback_that_breaks_the_loop_ends_every_call() -> None:
         waiting = other.submit(thread.call, asyncio.sleep, 600)
         with pytest.raises(SystemExit):
             thread.call(leave)
-        assert isinstance(waiting.exception(5), mooring.SessionClosed)
+        assert isinstance(waiting.exception(30), mooring.SessionClosed)
     assert loop_thread() is not thread

@@ -11,6 +11,7 @@ import pytest
 import mooring
 from mooring import blocking
 
+TERMINAL = ("start", "write", "resize", "redraw", "wait", "end", "close")
 SAME: list[tuple[Callable[..., Any], Callable[..., Any]]] = [
     (mooring.connect, blocking.connect),
     (mooring.Pool, blocking.Pool),
@@ -23,6 +24,22 @@ SAME: list[tuple[Callable[..., Any], Callable[..., Any]]] = [
     (mooring.Session.wait_up, blocking.Session.wait_up),
     (mooring.Session.ping, blocking.Session.ping),
     (mooring.Session.run, blocking.Session.run),
+    (mooring.Session.pipe, blocking.Session.pipe),
+    (mooring.Session.get, blocking.Session.get),
+    (mooring.Session.put, blocking.Session.put),
+    (mooring.Pipe.start, blocking.Pipe.start),
+    (mooring.Pipe.send, blocking.Pipe.send),
+    (mooring.Pipe.request, blocking.Pipe.request),
+    (mooring.Pipe.status, blocking.Pipe.status),
+    (mooring.Pipe.close, blocking.Pipe.close),
+    (mooring.Session.forward_local, blocking.Session.forward_local),
+    (mooring.Session.forward_remote, blocking.Session.forward_remote),
+    (mooring.Session.forward_socks, blocking.Session.forward_socks),
+    (mooring.Forward.get_port, blocking.Forward.get_port),
+    (mooring.Forward.status, blocking.Forward.status),
+    (mooring.Forward.close, blocking.Forward.close),
+    (mooring.Session.terminal, blocking.Session.terminal),
+    *((getattr(mooring.Terminal, name), getattr(blocking.Terminal, name)) for name in TERMINAL),
     (mooring.Session.retry, blocking.Session.retry),
     (mooring.Session.close, blocking.Session.close),
 ]

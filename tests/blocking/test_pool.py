@@ -15,7 +15,7 @@ from .conftest import Peer
 def start(pool: blocking.Pool, fleet: list[Peer]) -> list[blocking.Session]:
     sessions = [pool.start(peer.dsn, **peer.keywords) for peer in fleet]
     for session in sessions:
-        session.wait_up(20)
+        session.wait_up(30)
     return sessions
 
 
@@ -59,7 +59,7 @@ def test_before_and_after_it_is_open_it_says_so() -> None:
 def test_many_threads_start_and_stop_and_look(fleet: list[Peer]) -> None:
     def turn(peer: Peer) -> str | bytes:
         session = pool.start(peer.dsn, **peer.keywords)
-        session.wait_up(20)
+        session.wait_up(30)
         said = session.run("hostname").stdout
         assert session in pool.sessions
         assert pool.statistics().sessions >= 1

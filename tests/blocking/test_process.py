@@ -26,7 +26,7 @@ def test_a_conversation_of_lines(peer: Peer) -> None:
         process.stdin.close()
         assert list(process.stdout) == ["got two\n", "got three\n"]
         assert process.stderr.read() == ""
-        assert process.wait(5) == process.exit_status == 7
+        assert process.wait(30) == process.exit_status == 7
         assert process.exit_signal is None
 
 
@@ -40,8 +40,8 @@ def test_bytes_both_ways_more_than_any_buffer_holds(peer: Peer) -> None:
         reading = other.submit(process.stdout.read)
         process.stdin.write(content)
         process.stdin.close()
-        assert reading.result(20) == content
-        assert process.wait(5) == 0
+        assert reading.result(30) == content
+        assert process.wait(30) == 0
 
 
 def test_bytes_that_are_no_text_are_shown(peer: Peer) -> None:
@@ -64,14 +64,14 @@ def test_a_signal_and_a_deadline(peer: Peer) -> None:
             process.wait(0.01)
         assert process.exit_status is None
         process.send_signal("TERM")
-        assert process.wait(5) == 5
+        assert process.wait(30) == 5
         with pytest.raises(mooring.ChannelError, match="has ended"):
             process.send_signal("TERM")
 
 
 def test_being_killed_is_told(peer: Peer) -> None:
     with blocking.connect(peer.dsn, **peer.alone) as session, session.process("kill -9 $$") as process:
-        assert process.wait(5) == -1
+        assert process.wait(30) == -1
         assert process.exit_signal == "KILL"
         with pytest.raises(mooring.ChannelError, match="has ended"):
             process.stdin.write("too late\n")
@@ -83,7 +83,7 @@ def test_closing_frees_its_slot(peer: Peer) -> None:
             assert process.stdout.readline() == "ready\n"
             assert session.status().channels.open == 1
         process.close()
-        process.wait(5)
+        process.wait(30)
         assert session.status().channels.open == 0
 
 
@@ -99,7 +99,7 @@ def test_redirection_to_a_file(peer: Peer, tmp_path: Path) -> None:
     path = tmp_path / "output"
     with blocking.connect(peer.dsn, **peer.alone) as session:
         with session.process("echo to a file", stdout=str(path)) as process:
-            assert process.wait(5) == 0
+            assert process.wait(30) == 0
         session.run("echo and again >&2", stderr=str(tmp_path / "errors"), check=True)
     assert path.read_text() == "to a file\n"
     assert (tmp_path / "errors").read_text() == "and again\n"
@@ -116,8 +116,8 @@ def test_a_lost_link_is_told_to_readers_writers_and_waiters(start_sshd: StartSsh
         reading = others.submit(process.stdout.read)
         waiting = others.submit(process.wait)
         server.kill()
-        assert isinstance(waiting.exception(5), mooring.SessionLost)
-        assert isinstance(reading.exception(5), mooring.SessionLost)
+        assert isinstance(waiting.exception(30), mooring.SessionLost)
+        assert isinstance(reading.exception(30), mooring.SessionLost)
         with pytest.raises(mooring.SessionLost):
             process.stdin.write("x")
 

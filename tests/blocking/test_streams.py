@@ -21,7 +21,7 @@ from .test_pool import start
 
 def wait_idle(pool: blocking.Pool) -> None:
     """Wait until no command is under way."""
-    deadline = time.monotonic() + 5
+    deadline = time.monotonic() + 30
     while any(session.status().channels.open for session in pool.sessions):
         assert time.monotonic() < deadline
         time.sleep(0.01)
@@ -80,7 +80,7 @@ def test_closing_stops_what_is_under_way(fleet: list[Peer]) -> None:
             while pool.statistics().commands < 4:
                 time.sleep(0.01)
             outcomes.close()
-            assert reader.result(5) == []
+            assert reader.result(30) == []
         outcomes.close()
         assert list(outcomes) == []
         wait_idle(pool)
@@ -103,7 +103,7 @@ def test_several_threads_share_the_outcomes(fleet: list[Peer]) -> None:
         start(pool, fleet)
         outcomes = pool.run("all", "hostname")
         readers = [threads.submit(list, outcomes) for _ in range(4)]
-        aliases = [outcome.alias for reader in readers for outcome in reader.result(10)]
+        aliases = [outcome.alias for reader in readers for outcome in reader.result(30)]
         assert sorted(aliases) == sorted(session.alias for session in pool.sessions)
 
 
@@ -113,7 +113,7 @@ def test_events_come_until_the_pool_is_closed(fleet: list[Peer]) -> None:
         reader = other.submit(list, events)
         start(pool, fleet[:1])
         pool.close()
-        states = [event.state for event in reader.result(5)]
+        states = [event.state for event in reader.result(30)]
     assert states == ["connecting", "up", "closed"]
 
 
@@ -144,10 +144,10 @@ def test_shutdown_ends_what_waits(fleet: list[Peer]) -> None:
         while pool.statistics().commands < 2:
             time.sleep(0.01)
         blocking.shutdown()
-        assert isinstance(running.exception(5), mooring.SessionError)
-        (outcome,) = fanned_out.result(5)
+        assert isinstance(running.exception(30), mooring.SessionError)
+        (outcome,) = fanned_out.result(30)
         assert isinstance(outcome.error, mooring.SessionError)
-        assert isinstance(listening.exception(5), mooring.SessionClosed)
+        assert isinstance(listening.exception(30), mooring.SessionClosed)
         with pytest.raises(mooring.SessionClosed, match="shut down"):
             session.run("true")
         assert "mooring" not in {thread.name for thread in threading.enumerate()}

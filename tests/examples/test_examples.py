@@ -75,5 +75,5 @@ def test_events_tells_until_interrupted(config: Path) -> None:
         assert "edge1 connecting: started" in program.stdout.readline()
         assert "edge1 up: connected to" in program.stdout.readline()
         program.send_signal(signal.SIGINT)
-        assert program.wait(timeout=20) == 0
+        assert program.wait(timeout=30) == 0
         assert program.stderr.read() == ""

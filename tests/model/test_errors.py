@@ -13,7 +13,7 @@ import pytest
 
 from mooring.model import errors
 from mooring.model.errors import ConfigError, MooringError, NothingSelected, UnknownAlias, WaitTimeout
-from mooring.model.result import CommandResult, RunOutcome
+from mooring.model.result import CommandResult, PipeEnd, RpcFault, RunOutcome
 
 CLASSES: dict[str, type[MooringError]] = {
     name: value
@@ -27,10 +27,18 @@ KEYWORDS: dict[str, object] = {
     "host": "h",
     "fingerprint": "SHA256:x",
     "key_type": "ssh-ed25519",
+    "key": "ssh-ed25519 AAAA",
     "stdout": b"\xff",
     "stderr": "e",
     "result": RESULT,
     "remote_may_still_run": True,
+    "capability": ":candidate",
+    "errors": (RpcFault(tag="in-use"),),
+    "xml": b"<rpc-reply/>",
+    "end": PipeEnd(3, "out", "err"),
+    "remote_traceback": "Traceback",
+    "path": "p",
+    "where": "edge1",
     "hint": "act",
 }
 
@@ -79,9 +87,18 @@ def test_what_may_be_tried_again() -> None:
         "BudgetSpent",
         "ChannelLimit",
         "ConnectFailed",
+        "DaemonUnreachable",
+        "FileMismatch",
+        "FramingError",
         "HandshakeFailed",
+        "LockLost",
+        "NetconfEnded",
+        "RpcTimeout",
         "SessionLost",
         "SessionNotUp",
+        "SlowReader",
+        "StreamLimit",
+        "TerminalLimit",
         "WaitTimeout",
     }
 
@@ -91,7 +108,7 @@ def test_what_may_be_tried_again() -> None:
     [
         (ValueError, {"InvalidInput", "InvalidTarget", "InvalidSelector", "ConfigError"}),
         (TimeoutError, {"WaitTimeout"}),
-        (LookupError, {"UnknownAlias", "NothingSelected"}),
+        (LookupError, {"UnknownAlias", "UnknownToken", "UnknownRecording", "NothingSelected"}),
     ],
 )
 def test_builtin_kinship(builtin: type[Exception], names: set[str]) -> None:

@@ -17,7 +17,7 @@ import pytest
 from hypothesis import example, given, settings
 from hypothesis import strategies as st
 
-from mooring.model.errors import InvalidInput, InvalidSelector, InvalidTarget, MooringError
+from mooring.model.errors import InvalidInput, InvalidSelector, InvalidTarget, MooringError, NothingSelected
 from mooring.model.options import OPTIONS, PLACES
 from mooring.model.secret import Secret
 from mooring.model.selector import Selector
@@ -172,10 +172,11 @@ def test_a_dsn_as_selector(text: str, read: Callable[[str], str] | None) -> None
 
 @given(MALFORMED)
 @example(f"edge1://u:{MARKER}@h")
+@example(f"#edge1://u:{MARKER}@h")
 def test_a_dsn_in_a_selector_file(text: str) -> None:
     try:
         Selector.parse("@hosts", read=lambda name: text if name == "hosts" else absent(name))
-    except InvalidSelector as error:
+    except (InvalidSelector, NothingSelected) as error:
         assert_hidden(shown(error))
 
 

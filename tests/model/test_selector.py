@@ -11,7 +11,7 @@ import pytest
 from hypothesis import example, given
 from hypothesis import strategies as st
 
-from mooring.model.errors import InvalidSelector
+from mooring.model.errors import InvalidSelector, NothingSelected
 from mooring.model.selector import ALIAS, LABEL, Selector
 from tests.model import strategies
 
@@ -189,7 +189,6 @@ def test_refuses(text: str, wanted: tuple[str, str | None]) -> None:
     ("text", "wanted"),
     [
         ("@", ("the selector at character 1 has an '@' without a file name", SYNTAX)),
-        ("@empty", NOTHING),
         ("@wrong", ("the file 'wrong' at line 2, character 10 has no alias, glob or label", SYNTAX)),
         ("@dsn", ("the file 'dsn' at character 1 has no alias, glob or label", DSN)),
         (
@@ -211,6 +210,13 @@ def test_refuses(text: str, wanted: tuple[str, str | None]) -> None:
 )
 def test_refuses_in_files(text: str, wanted: tuple[str, str | None]) -> None:
     assert fault(text, FILES.__getitem__) == wanted
+
+
+@pytest.mark.parametrize("text", ["@empty", "@empty,!core1", "!core1\n@empty", "@empty,@empty"])
+def test_a_file_that_names_nobody_does_not_mean_everybody(text: str) -> None:
+    with pytest.raises(NothingSelected, match=r"^the file 'empty' names nobody$"):
+        Selector.parse(text, read=FILES.__getitem__)
+    assert Selector.parse(f"{text},a", read=FILES.__getitem__).include == ("a",)
 
 
 @pytest.mark.parametrize(("value", "kind"), [(None, "NoneType"), (b"a", "bytes"), (["a"], "list")])
@@ -253,7 +259,19 @@ def unread(name: str) -> str:
 def test_any_text_is_a_selector_or_an_invalid_selector(text: str, file: str, exists: bool) -> None:  # noqa: FBT001
     try:
         selector = Selector.parse(text, read=(lambda _: file) if exists else unread)
-    except InvalidSelector:
+    except (InvalidSelector, NothingSelected):
         return
     assert selector.include
     assert selector.matches("a", ("k:v",)) in {True, False}
+
+
+def test_what_strangers_can_write_down_costs_little() -> None:
+    """Terms are looked up, not tried one after the other, and of patterns there may be so many."""
+    many = Selector.parse(",".join(f"host{number}" for number in range(50_000)))
+    assert sum(many.matches(f"host{number}") for number in range(100_000)) == 50_000
+    with pytest.raises(InvalidSelector, match="more than 256 patterns"):
+        Selector.parse(",".join(f"a{number}*" for number in range(257)))
+    with pytest.raises(InvalidSelector, match="more than 100000 terms"):
+        Selector.parse("a," * 100_001)
+    patterns = Selector.parse(",".join(f"a{number}*b" for number in range(256)))
+    assert not any(patterns.matches(f"host{number}") for number in range(5_000))

@@ -52,7 +52,7 @@ def throwaway() -> Iterator[Account | None]:
 
 def _administer(command: list[str], text: str = "") -> None:
     """Run a program that edits the password file, again while another one has it locked."""
-    deadline = time.monotonic() + 20
+    deadline = time.monotonic() + 30
     while True:
         outcome = subprocess.run(command, input=text, capture_output=True, text=True, check=False)
         if outcome.returncode == 0 or ("lock" not in outcome.stderr or time.monotonic() > deadline):

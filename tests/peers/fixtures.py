@@ -13,11 +13,15 @@ from typing import Protocol
 import pytest
 
 from . import account as accounts
+from . import libnetconf2 as cesnet
+from . import netconfd as yuma
 from . import sshd as openssh
 from .account import Account
 from .agent import Agent
 from .dropbear import Dropbear
 from .keys import Keyring
+from .libnetconf2 import Libnetconf2
+from .netconfd import Netconfd
 from .sshd import Sshd
 
 
@@ -94,6 +98,38 @@ def start_sshd(keyring: Keyring, login: Account, peers_folder: Path) -> Iterator
             return stack.enter_context(Sshd(keyring, account or login, peers_folder, lines, host_keys=host_keys or []))
 
         yield start
+
+
+@pytest.fixture
+def start_netconfd(
+    keyring: Keyring, login: Account, peers_folder: Path
+) -> Iterator[Callable[..., tuple[Netconfd, Sshd]]]:
+    """Start a netconfd and the sshd before it: ``start_netconfd(chunked=False)``."""
+    if reason := yuma.missing() or openssh.missing():
+        pytest.skip(reason)
+    with ExitStack() as stack:
+
+        def start(*, chunked: bool = True) -> tuple[Netconfd, Sshd]:
+            sshd = Sshd(keyring, login, peers_folder, {"MaxSessions": 100})
+            netconfd = stack.enter_context(Netconfd(login.name, sshd.port, chunked=chunked))
+            sshd.config["Subsystem"] = netconfd.subsystem
+            return netconfd, stack.enter_context(sshd)
+
+        yield start
+
+
+@pytest.fixture(scope="session")
+def _libnetconf2(peers_folder: Path) -> Path:
+    if reason := cesnet.missing():
+        pytest.skip(reason)
+    return cesnet.build(peers_folder)
+
+
+@pytest.fixture
+def libnetconf2(_libnetconf2: Path, keyring: Keyring) -> Iterator[Libnetconf2]:
+    """A NETCONF server of another make, which has its own SSH."""
+    with Libnetconf2(_libnetconf2, keyring.key("host")) as server:
+        yield server
 
 
 @pytest.fixture

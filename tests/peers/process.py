@@ -8,8 +8,9 @@ import re
 import signal
 import subprocess
 import threading
+import weakref
 from pathlib import Path
-from typing import TYPE_CHECKING, Self
+from typing import TYPE_CHECKING, ClassVar, Self
 
 from mooring.simulate.ports import ReservedPort
 
@@ -30,12 +31,19 @@ class Peer:
     ready: str
     """The text in the log that says the server listens; ``{port}`` stands for the port."""
 
+    known: ClassVar[weakref.WeakSet[Peer]] = weakref.WeakSet()
+    """All there are, of whatever kind."""
+
+    inherited: Sequence[int] = ()
+    """Descriptors of ours that it may have, under the same numbers."""
+
     def __init__(self) -> None:
         self._port = ReservedPort(HOST)
         self._process: subprocess.Popen[str] | None = None
         self._reader: threading.Thread | None = None
         self._lines: list[str] = []
         self._news = threading.Condition()
+        self.known.add(self)
 
     def command(self) -> Sequence[str]:
         """The program and its arguments."""
@@ -53,6 +61,11 @@ class Peer:
     def port(self) -> int:
         """The server's port: nobody else gets it while the server is down."""
         return self._port.port
+
+    @property
+    def running(self) -> bool:
+        """Whether it was started, and nobody has stopped it."""
+        return self._process is not None
 
     @property
     def pid(self) -> int:
@@ -74,6 +87,7 @@ class Peer:
             env=self.environment(),
             text=True,
             errors="replace",
+            pass_fds=self.inherited,
         )
         self._reader = threading.Thread(target=self._read, args=(self._process,), name=type(self).__name__, daemon=True)
         self._reader.start()
@@ -119,7 +133,7 @@ class Peer:
         with self._news:
             return "\n".join(self._lines)
 
-    def wait_log(self, pattern: str, *, count: int = 1, since: int = 0, timeout: float = 10.0) -> None:
+    def wait_log(self, pattern: str, *, count: int = 1, since: int = 0, timeout: float = 30.0) -> None:
         """Wait until ``count`` lines after the first ``since`` match the pattern, or fail with the log."""
 
         def enough() -> bool:
@@ -167,7 +181,7 @@ class Peer:
             process.wait()
         _signal([pid for pid in tree[1:] if _parent(pid) is not None], signal.SIGKILL)
         if self._reader is not None and process.stderr is not None:
-            self._reader.join(5)
+            self._reader.join(30)
             process.stderr.close()
 
 

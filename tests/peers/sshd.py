@@ -28,6 +28,7 @@ DEFAULTS: Config = {
     "MaxStartups": 1000,
     "AcceptEnv": "LANG LC_* MOORING_*",
     "PrintMotd": "no",
+    "SetEnv": "SHLVL=1",  # bash then leaves ~/.bashrc alone, which may take a second and wait for others' locks
     "Subsystem": "sftp internal-sftp",
     "LogLevel": "VERBOSE",
 }
@@ -129,7 +130,7 @@ class Sshd(Peer):
             stdin=subprocess.DEVNULL,
             capture_output=True,
             text=True,
-            timeout=20,
+            timeout=30,
             check=False,
         )
 

@@ -48,7 +48,7 @@ def test_kill_drops_links_and_restart_is_on_the_same_port(start_sshd: StartSshd)
     server.wait_log("Starting session: command")
     assert len(server.children()) >= 2
     server.kill()
-    assert client.wait(10) == 255
+    assert client.wait(30) == 255
     client.communicate()
     assert server.ssh("true").returncode == 255
     server.start()

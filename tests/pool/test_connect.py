@@ -15,7 +15,7 @@ from tests.peers.account import Account
 from tests.peers.fixtures import StartSshd
 from tests.peers.sshd import Sshd
 
-from .fleet import reach, until
+from .fleet import logged, reach, until
 
 pytestmark = pytest.mark.anyio
 
@@ -45,6 +45,7 @@ async def test_the_first_error_is_raised_as_it_is(start_sshd: StartSshd, account
     with pytest.raises(AuthenticationFailed):
         async with connect("127.0.0.1", config=None, **reach(server, identity="none", password="wrong")):
             pass
+    await logged(server, "Failed password for")
     assert server.log().count("Failed password for") == 1
     options = reach(server, host_key="verify", known_hosts=str(tmp_path / "none"))
     with pytest.raises(UnknownHostKey):
@@ -52,7 +53,7 @@ async def test_the_first_error_is_raised_as_it_is(start_sshd: StartSshd, account
             pass
     server.stop()
     with pytest.raises(ConnectFailed):
-        async with asyncio.timeout(2), connect("127.0.0.1", config=None, **reach(server)):
+        async with asyncio.timeout(20), connect("127.0.0.1", config=None, **reach(server)):
             pass
     with pytest.raises(InvalidTarget):
         async with connect("a://b://c", config=None):
@@ -66,7 +67,7 @@ async def test_it_comes_back_after_a_loss(start_sshd: StartSshd) -> None:
         async with held as session:
             link.reset()
             await until(session, SessionState.BACKOFF)
-            await session.wait_up(timeout=10)
+            await session.wait_up(timeout=30)
             assert (await session.run("echo back")).stdout == "back\n"
 
 

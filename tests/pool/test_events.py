@@ -32,12 +32,12 @@ async def test_a_life_is_told_in_order_each_change_with_its_reason() -> None:
             session = await pool.start(
                 f"a://admin@127.0.0.1:{hosts[0].port}", identity="none", agent_path=None, host_key=hosts.public_key
             )
-            await session.wait_up(timeout=5)
+            await session.wait_up(timeout=30)
             lost = asyncio.create_task(until(session, S.BACKOFF))
             await asyncio.sleep(0)
             hosts.drop()
             await lost
-            await session.wait_up(timeout=5)
+            await session.wait_up(timeout=30)
             await session.close()
         told = [each async for each in events]
         assert [each async for each in others] == told
@@ -69,7 +69,7 @@ async def test_a_learned_host_key_is_an_event(tmp_path: object) -> None:
                 host_key="accept-new",
                 known_hosts=f"{tmp_path}/known_hosts",
             )
-            await session.wait_up(timeout=5)
+            await session.wait_up(timeout=30)
         kinds = [each.kind for each in [each async for each in events]]
     assert kinds == [EventKind.STATE, EventKind.HOST_KEY, EventKind.STATE]
 
@@ -81,7 +81,7 @@ async def test_the_end_of_the_pool_ends_the_stream_after_the_last_event() -> Non
         session = await pool.start(
             f"a://admin@127.0.0.1:{hosts[0].port}", identity="none", agent_path=None, host_key=hosts.public_key
         )
-        await session.wait_up(timeout=5)
+        await session.wait_up(timeout=30)
     assert [each.state for each in await soon(reading)] == [S.CONNECTING, S.UP, S.CLOSED]
 
 
@@ -110,7 +110,7 @@ async def test_the_pool_counts_what_its_readers_missed() -> None:
         session = await pool.start(
             f"a://admin@127.0.0.1:{hosts[0].port}", identity="none", agent_path=None, host_key=hosts.public_key
         )
-        await session.wait_up(timeout=5)
+        await session.wait_up(timeout=30)
         await session.close()
         assert pool.statistics().events_lost == 2
         assert (await events.__anext__()).lost == 2

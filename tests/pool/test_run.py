@@ -21,6 +21,7 @@ from mooring.model.errors import (
     UnknownAlias,
 )
 from mooring.model.status import SessionState
+from mooring.pool.fanout import Begun, FanOutLimits, fan_out
 from mooring.simulate import SimulatedHosts
 from tests.peers.sshd import Sshd
 
@@ -49,7 +50,7 @@ async def pool(hosts: SimulatedHosts) -> AsyncIterator[Pool]:
                 host_key=hosts.public_key,
             )
         for session in pool.sessions:
-            await session.wait_up(timeout=10)
+            await session.wait_up(timeout=30)
         yield pool
 
 
@@ -72,7 +73,7 @@ async def test_a_status_is_a_result_and_no_error(pool: Pool) -> None:
 
 async def test_outcomes_come_as_they_end_and_not_in_order(sshd: Sshd) -> None:
     async with Pool(config=None) as pool:
-        for name, seconds in (("late", "1.0"), ("soon", "0.1"), ("middle", "0.5")):
+        for name, seconds in (("late", "2.0"), ("soon", "0.0"), ("middle", "1.0")):
             await hold(pool, name, sshd, env={"MOORING_SECONDS": seconds})
         command = "echo $MOORING_SECONDS; sleep $MOORING_SECONDS"
         found = [outcome.alias async for outcome in pool.run("all", command)]
@@ -88,11 +89,24 @@ async def test_no_more_run_at_once_than_asked(concurrency: int, pool: Pool, host
             seen.add(sum(host.channels for host in hosts))
             await asyncio.sleep(0.005)
 
+    def begun() -> int:
+        return sum(host.commands for host in hosts)
+
     watcher = asyncio.create_task(watch())
     found = await outcomes(pool, "sleep 0.05", concurrency=concurrency)
     watcher.cancel()
+    most = min(concurrency, COUNT)
     assert all(outcome.ok for outcome in found)
-    assert max(seen) == min(concurrency, COUNT)
+    assert max(seen) <= most
+    # As many as may, whatever time it takes them to begin.
+    before = begun()
+    async with aclosing(pool.run("all", "sleep 60", concurrency=concurrency)) as running:
+        waiting = asyncio.ensure_future(running.__anext__())
+        await true(lambda: begun() - before >= most)
+        await asyncio.sleep(0.05)
+        assert begun() - before == most
+        waiting.cancel()
+        await asyncio.gather(waiting, return_exceptions=True)
 
 
 async def test_a_spent_budget_stops_the_rest(pool: Pool, hosts: SimulatedHosts) -> None:
@@ -102,6 +116,31 @@ async def test_a_spent_budget_stops_the_rest(pool: Pool, hosts: SimulatedHosts) 
     assert (len(tried), len(spared), len(found)) == (3, COUNT - 3, COUNT)
     assert sum(host.commands for host in hosts) == 3
     assert "3 had failed" in str(spared[0].error)
+
+
+@pytest.mark.parametrize(("batch", "size"), [(5, 5), ("50%", 6), ("1%", 1), (100, COUNT)])
+async def test_a_batch_begins_when_the_one_before_has_ended(batch: int | str, size: int, pool: Pool) -> None:
+    steps = fan_out(pool.sessions, lambda session: session.run("true"), FanOutLimits(100, batch, None))
+    ended = begun = 0
+    async for step in steps:
+        if isinstance(step, Begun):
+            assert ended >= begun // size * size
+            begun += 1
+        ended += isinstance(step, RunOutcome)
+    assert (begun, ended) == (COUNT, COUNT)
+
+
+async def test_no_batch_follows_a_spent_budget(pool: Pool, hosts: SimulatedHosts) -> None:
+    found = await outcomes(pool, "false", batch=4, max_failures="20%")
+    assert sum(isinstance(outcome.error, BudgetSpent) for outcome in found) == COUNT - 4
+    assert sum(host.commands for host in hosts) == 4
+
+
+@pytest.mark.parametrize("wrong", [0, -1, True, "0%", "101%", "5", "x%", "5.5%", ""])
+@pytest.mark.parametrize("name", ["batch", "max_failures"])
+async def test_an_amount_that_is_none_is_refused(name: str, wrong: int | str, pool: Pool) -> None:
+    with pytest.raises(InvalidInput, match=f"{name} must be at least 1, or a percentage"):
+        pool.run("all", "true", **{name: wrong})  # type: ignore[arg-type] # as they are
 
 
 async def test_a_budget_that_is_not_spent_stops_nothing(pool: Pool) -> None:
@@ -121,7 +160,7 @@ async def test_sessions_that_are_not_up_say_so_and_hold_up_nobody(pool: Pool, ho
     parked = await pool.start("parked://127.0.0.1", identity="/no/such/key", agent_path=None)
     await until(parked, SessionState.PARKED)
     await pool.start("connecting://127.0.0.1:1", identity="none", agent_path=None)
-    found = {outcome.alias: outcome for outcome in await soon(_gathered(pool), 5)}
+    found = {outcome.alias: outcome for outcome in await soon(_gathered(pool), 30)}
     assert len(found) == COUNT + 2
     assert isinstance(found["parked"].error, SessionParked)
     assert isinstance(found["connecting"].error, SessionNotUp)
@@ -138,7 +177,7 @@ async def test_a_lost_session_is_an_outcome(pool: Pool, hosts: SimulatedHosts) -
         hosts.drop()
 
     dropping = asyncio.create_task(drop())
-    found = await soon(_sleeping(pool), 5)
+    found = await soon(_sleeping(pool), 30)
     await dropping
     assert [type(outcome.error) for outcome in found] == [SessionLost] * COUNT
 
@@ -200,15 +239,15 @@ async def test_what_cannot_be_meant_is_raised_at_the_call(pool: Pool) -> None:
 
 
 async def test_a_bad_argument_of_the_command_does_not_hang(pool: Pool) -> None:
-    found = await soon(outcomes(pool, "  "), 2)
+    found = await soon(outcomes(pool, "  "), 30)
     assert [type(outcome.error) for outcome in found] == [InvalidInput] * COUNT
-    found = await soon(outcomes(pool, "true", encoding="no-such-encoding"), 2)
+    found = await soon(outcomes(pool, "true", encoding="no-such-encoding"), 30)
     assert [type(outcome.error) for outcome in found] == [InvalidInput] * COUNT
-    found = await soon(outcomes(pool, "true", no_such_keyword=1), 2)
+    found = await soon(outcomes(pool, "true", no_such_keyword=1), 30)
     assert all("no_such_keyword" in str(outcome.error) for outcome in found)
 
 
 async def test_a_timeout_is_an_outcome(pool: Pool) -> None:
-    found = await soon(outcomes(pool, "sleep 60", timeout=0.2), 10)
+    found = await soon(outcomes(pool, "sleep 60", timeout=0.2), 30)
     assert {outcome.error.code for outcome in found if outcome.error} == {"command-timeout"}
     assert len(found) == COUNT

@@ -2,8 +2,11 @@
 
 from __future__ import annotations
 
+import asyncio
 from contextlib import AbstractAsyncContextManager
 from typing import Any
+
+import psutil
 
 import mooring
 from mooring import Session
@@ -11,6 +14,17 @@ from mooring.simulate import FaultyLink
 from tests.peers.dropbear import Dropbear
 from tests.peers.keys import public_line
 from tests.peers.sshd import Sshd
+
+
+async def begun(session: Session, *seconds: str) -> None:
+    """Wait until each ``sleep SECONDS`` runs, and until what its command had said before has come."""
+    missing = set(seconds)
+    async with asyncio.timeout(30):
+        while missing:
+            lines = [process.info["cmdline"] for process in psutil.process_iter(["cmdline"])]
+            missing -= {line[1] for line in lines if line and line[0] == "sleep" and len(line) == 2}
+            await asyncio.sleep(0.02)
+        await session.ping()  # the server reads what its commands say before what we ask
 
 
 def pin(server: Sshd | Dropbear) -> str:

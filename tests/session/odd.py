@@ -23,10 +23,12 @@ class OddServer:
     Args:
         act: What to do once a command was asked for.
         admit: Awaited before a channel is confirmed.
+        most: Channels open at once; one more is refused.
 
     Attributes:
         opened: Channels that were asked for.
         commands: Commands that were asked for.
+        refused: Channels that were refused.
         closed: Channels that came to their end.
         signals: Signals that were asked for.
         connections: Connections, in the order in which they came.
@@ -36,11 +38,14 @@ class OddServer:
         self,
         act: Callable[[Channel, str], None] = lambda channel, _: channel.exit(0),
         admit: Callable[[], Awaitable[object]] | None = None,
+        most: int = 1_000,
         **options: Any,
     ) -> None:
         self.act = act
         self.admit = admit
+        self.most = most
         self.opened = 0
+        self.refused = 0
         self.closed = 0
         self.commands: list[str] = []
         self.signals: list[str] = []
@@ -68,7 +73,7 @@ class OddServer:
 
     async def wait(self, reached: Callable[[], bool]) -> None:
         """Wait until what it saw is as wanted, at most ten seconds."""
-        async with asyncio.timeout(10):
+        async with asyncio.timeout(30):
             while not reached():
                 self.changed.clear()
                 await self.changed.wait()
@@ -93,6 +98,9 @@ class _Server(asyncssh.SSHServer):
     def session_requested(self) -> Any:  # noqa: ANN401 - also awaitable, which AsyncSSH does not say
         self._odd.opened += 1
         self._odd.changed.set()
+        if self._odd.opened - self._odd.refused - self._odd.closed > self._odd.most:
+            self._odd.refused += 1
+            raise asyncssh.ChannelOpenError(asyncssh.OPEN_RESOURCE_SHORTAGE, "no more")
         return self._admitted() if self._odd.admit else _Session(self._odd)
 
     async def _admitted(self) -> asyncssh.SSHServerSession[bytes]:

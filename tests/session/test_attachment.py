@@ -18,7 +18,7 @@ from mooring.simulate import FaultyLink, SimulatedHosts
 from mooring.transport.channel import SlotHolder
 from tests.peers.sshd import Sshd
 
-from .held import held
+from .held import begun, held
 from .odd import Channel, OddServer
 
 pytestmark = pytest.mark.anyio
@@ -26,7 +26,7 @@ pytestmark = pytest.mark.anyio
 
 async def settle(session: Session, taken: int = 0) -> None:
     """Wait until so many slots are taken: a close has to be confirmed by the server."""
-    async with asyncio.timeout(10):
+    async with asyncio.timeout(30):
         while session.status().channels.open != taken:  # noqa: ASYNC110 - no event tells of it
             await asyncio.sleep(0.01)
 
@@ -50,8 +50,9 @@ async def test_cancelled_in_the_queue(session: Session) -> None:
     processes = [await session.process("cat") for _ in range(5)]
     running = asyncio.create_task(session.run("sleep 60"))
     waiting = [asyncio.create_task(session.run("echo late")) for _ in range(3)]
-    await asyncio.sleep(0.05)
-    assert session.status().channels.waiting == 3
+    async with asyncio.timeout(30):
+        while session.status().channels.waiting != 3:  # noqa: ASYNC110 - no event tells of it
+            await asyncio.sleep(0.01)
     for task in waiting:
         await cancelled(task)
     assert session.status().channels.waiting == 0
@@ -91,7 +92,7 @@ async def test_cancelled_when_the_server_is_about_to_answer() -> None:
 
 async def test_cancelled_while_it_runs(session: Session) -> None:
     task = asyncio.create_task(session.run("echo $$; exec sleep 61.0625"))
-    await asyncio.sleep(0.2)
+    await begun(session, "61.0625")
     await cancelled(task)
     await settle(session)
     assert (await session.run("pgrep -fx 'sleep 61[.]0625' || echo gone")).stdout == "gone\n"
@@ -99,7 +100,7 @@ async def test_cancelled_while_it_runs(session: Session) -> None:
 
 async def test_cancelled_while_it_is_being_ended() -> None:
     async with OddServer(lambda *_: None) as server, server.held() as session:
-        task = asyncio.create_task(session.run("deaf", timeout=0.1))
+        task = asyncio.create_task(session.run("deaf", timeout=1.0))
         await server.wait(lambda: server.signals == ["TERM"])
         await cancelled(task)
         await server.wait(lambda: server.closed == 1)
@@ -136,7 +137,7 @@ async def test_the_answer_counts_in_the_turn_of_the_deadline(session: Session, r
     """What the server said is the outcome, not that time was up as well."""
     attachment = Attachment(session.alias, session.link, 1)
     loop = asyncio.get_running_loop()
-    deadline = loop.time() + 0.1
+    deadline = loop.time() + 0.5
 
     async def start(_: SlotHolder) -> None:
         await asyncio.sleep(deadline - 0.02 - loop.time())
@@ -157,9 +158,10 @@ async def test_the_answer_counts_in_the_turn_of_the_deadline(session: Session, r
 
 async def test_lost_while_it_runs_with_what_had_arrived(sshd: Sshd, link: FaultyLink) -> None:
     async with held(sshd, link) as session:
-        task = asyncio.create_task(session.run("echo out; echo err >&2; sleep 60"))
-        raw = asyncio.create_task(session.run("printf '\\377'; sleep 60", encoding=None))
-        await asyncio.sleep(0.3)
+        task = asyncio.create_task(session.run("echo out; echo err >&2; exec sleep 61.1875"))
+        raw = asyncio.create_task(session.run("printf '\\377'; exec sleep 61.3125", encoding=None))
+        await begun(session, "61.1875", "61.3125")
+        await session.run("true")  # behind which sshd has confirmed those two, and sent what they said
         link.reset()
         with pytest.raises(SessionLost, match="edge1 was lost while the command ran") as caught:
             await task
@@ -208,7 +210,7 @@ async def test_lost_in_the_queue_behind_one_that_runs() -> None:
 async def test_lost_before_it_was_asked(sshd: Sshd, link: FaultyLink) -> None:
     async with held(sshd, link) as session:
         link.cut()
-        async with asyncio.timeout(10):
+        async with asyncio.timeout(30):
             while session.state == "up":
                 await session.wait_change()
         with pytest.raises(SessionNotUp, match=r"edge1 is (backoff|connecting)"):

@@ -7,8 +7,9 @@ from typing import Any
 
 import pytest
 
-from mooring import CommandFailed, InvalidInput, MooringError, Session
+from mooring import CommandFailed, InvalidInput, Session
 from tests.peers.sshd import Sshd
+from tests.pool.fleet import logged
 
 from .held import held
 
@@ -32,12 +33,12 @@ async def test_input_is_read_to_its_end(session: Session) -> None:
 
 
 async def test_without_input_a_reader_ends_at_once(session: Session) -> None:
-    assert (await session.run("cat; echo end", timeout=10)).stdout == "end\n"
-    assert (await session.run("cat; echo end", input="", timeout=10)).stdout == "end\n"
+    assert (await session.run("cat; echo end", timeout=30)).stdout == "end\n"
+    assert (await session.run("cat; echo end", input="", timeout=30)).stdout == "end\n"
 
 
 async def test_a_command_that_does_not_read_its_input(session: Session) -> None:
-    assert (await session.run("true", input=bytes(5 * MEGABYTE), timeout=10)).exit_status == 0
+    assert (await session.run("true", input=bytes(5 * MEGABYTE), timeout=30)).exit_status == 0
 
 
 async def test_every_exit_status(session: Session) -> None:
@@ -113,7 +114,7 @@ async def test_a_result_tells_its_session_and_time(session: Session) -> None:
 
 
 async def test_a_terminal(session: Session) -> None:
-    result = await session.run("tty; stty size; echo $TERM", term_type="vt100", term_size=(100, 40), timeout=10)
+    result = await session.run("tty; stty size; echo $TERM", term_type="vt100", term_size=(100, 40), timeout=30)
     assert isinstance(result.stdout, str)
     terminal, size, kind = result.stdout.split("\r\n")[:3]
     assert terminal.startswith("/dev/")
@@ -129,6 +130,8 @@ async def test_a_terminal(session: Session) -> None:
         ({"command": b"true"}, "a command is a text"),
         ({"command": ["true"]}, "a command is a text"),
         ({"command": "echo \ud800"}, "encodable as UTF-8"),
+        ({"command": "ü" * 65_537}, "a command has 131074 bytes, and may have 131072"),
+        ({"command": "'" * 60_000, "kill": "wrap"}, "a command has 300002 bytes"),
         ({"timeout": 0}, "timeout is 0"),
         ({"timeout": -1}, "timeout is -1"),
         ({"timeout": float("nan")}, "timeout is nan"),
@@ -146,6 +149,7 @@ async def test_a_terminal(session: Session) -> None:
         ({"env": {"A": "\ud800"}}, "env"),
         ({"env": {"A=B": "x"}}, "env"),
         ({"env": {"A": "nul\0"}}, "env"),
+        ({"env": {"A": "x" * 131_072}}, "a variable of env has 131073 bytes"),
         ({"env": {"A": 5}}, "env"),
         ({"env": ["A=B"]}, "env"),
         ({"tiemout": 5}, "unknown keyword 'tiemout'"),
@@ -154,7 +158,9 @@ async def test_a_terminal(session: Session) -> None:
         ({"term_type": "vt100", "term_size": "wide"}, "term_size"),
         ({"term_type": "vt100", "term_size": (1, 2, 3)}, "term_size"),
         ({"term_type": 5}, "term_type is 5"),
+        ({"term_type": "vt\x00100"}, "term_type is 'vt"),
         ({"term_type": "\ud800"}, "term_type is '\\ud800'"),
+        ({"term_type": "x" * 131_073}, "term_type has 131073 bytes"),
         ({"window": -1}, "window is -1"),
         ({"window": None}, "window is None"),
         ({"window": 1 << 32}, "window is 4294967296"),
@@ -175,10 +181,10 @@ async def test_what_cannot_be_meant_is_refused_and_nothing_is_sent(
     assert (status.commands, status.channels.open) == (0, 0)
 
 
-async def test_a_command_that_the_server_will_not_start(session: Session) -> None:
-    with pytest.raises(MooringError) as caught:
-        await session.run("x" * 300_000)  # beyond what OpenSSH takes in one packet
-    assert caught.value.code in {"session-lost", "channel-refused"}
+async def test_the_longest_command_costs_nobody_the_connection(session: Session) -> None:
+    await session.run("#" * 131_072)  # no shell can be started with it
+    assert (await session.run("echo on")).stdout == "on\n"
+    assert session.status().connects == 1
 
 
 async def test_one_login_serves_all(sshd: Sshd) -> None:
@@ -187,4 +193,5 @@ async def test_one_login_serves_all(sshd: Sshd) -> None:
         for _ in range(5):
             await session.run("true")
         assert session.status().commands == 5
+    await logged(sshd, "Accepted publickey", before + 1)  # it says so when we are in already
     assert sshd.log().count("Accepted publickey") == before + 1

@@ -9,6 +9,7 @@ import uuid
 from collections.abc import AsyncIterator, Callable
 from pathlib import Path
 
+import psutil
 import pytest
 
 from mooring import ChannelLimit, CommandTimeout, Session
@@ -22,6 +23,8 @@ from .held import held
 from .odd import Channel, OddServer
 
 pytestmark = pytest.mark.anyio
+LONG = 2.0
+"""Seconds in which a command has begun and said what it has to, on a machine that is slow or busy too."""
 
 
 class Mark:
@@ -31,18 +34,11 @@ class Mark:
         self.word = f"mark{uuid.uuid4().hex}"
 
     def processes(self) -> list[str]:
-        found = []
-        for entry in Path("/proc").glob("[0-9]*/cmdline"):
-            try:
-                line = entry.read_bytes()
-            except OSError:
-                continue
-            if self.word.encode() in line and b"pytest" not in line:
-                found.append(line.replace(b"\0", b" ").decode(errors="replace"))
-        return found
+        lines = (" ".join(each.info["cmdline"] or ()) for each in psutil.process_iter(["cmdline"]))
+        return [line for line in lines if self.word in line and "pytest" not in line]
 
     async def wait_gone(self) -> None:
-        async with asyncio.timeout(10):
+        async with asyncio.timeout(30):
             while self.processes():  # noqa: ASYNC110 - no event tells of it
                 await asyncio.sleep(0.02)
 
@@ -69,8 +65,8 @@ async def root_session(
 
 
 async def test_term_ends_it_and_that_is_confirmed(session: Session, mark: Mark) -> None:
-    with pytest.raises(CommandTimeout, match=r"longer than 0\.3 s") as caught:
-        await session.run(f"echo out; echo err >&2; sleep 60; : {mark.word}", timeout=0.3)
+    with pytest.raises(CommandTimeout, match=r"longer than 2 s") as caught:
+        await session.run(f"echo out; echo err >&2; sleep 60; : {mark.word}", timeout=LONG)
     error = caught.value
     assert (error.result.stdout, error.result.stderr) == ("out\n", "err\n")
     assert (error.result.exit_status, error.result.exit_signal) == (-1, "TERM")
@@ -82,33 +78,35 @@ async def test_term_ends_it_and_that_is_confirmed(session: Session, mark: Mark) 
 
 async def test_one_that_ends_well_on_term_has_its_status(session: Session) -> None:
     with pytest.raises(CommandTimeout) as caught:
-        await session.run("trap 'echo bye; exit 7' TERM; while :; do sleep 0.05; done", timeout=0.3)
+        await session.run("trap 'echo bye; exit 7' TERM; while :; do sleep 0.05; done", timeout=LONG)
     assert (caught.value.result.stdout, caught.value.result.exit_status) == ("bye\n", 7)
     assert not caught.value.remote_may_still_run
 
 
 async def test_one_that_ignores_term_is_killed(session: Session, mark: Mark) -> None:
     with pytest.raises(CommandTimeout) as caught:
-        await session.run(f"trap '' TERM; echo deaf; sleep 60; : {mark.word}", timeout=0.3)
+        await session.run(f"trap '' TERM; echo deaf; sleep 60; : {mark.word}", timeout=LONG)
     assert (caught.value.result.stdout, caught.value.result.exit_signal) == ("deaf\n", "KILL")
     assert not caught.value.remote_may_still_run
     await mark.wait_gone()
 
 
 async def test_where_signals_are_ignored_it_may_still_run_and_holds_its_slot(
-    root_session: tuple[Session, Sshd], mark: Mark
+    root_session: tuple[Session, Sshd], mark: Mark, peers_folder: Path
 ) -> None:
     session, _ = root_session
+    end = peers_folder / mark.word
     with pytest.raises(CommandTimeout) as caught:
-        await session.run(f"echo out; sleep 2.5; : {mark.word}", timeout=0.2)
+        await session.run(f"echo out; until [ -e {end} ]; do sleep 0.1; done", timeout=LONG)
     error = caught.value
     assert (error.remote_may_still_run, error.result.exit_status, error.result.stdout) == (True, None, "out\n")
     assert "it may still run there" in str(error)
     assert mark.processes()
     assert session.status().channels.open == 1
     assert (await session.run("echo on")).stdout == "on\n"
+    end.touch()
     await mark.wait_gone()
-    async with asyncio.timeout(10):
+    async with asyncio.timeout(30):
         while session.status().channels.open:  # noqa: ASYNC110 - no event tells of it
             await asyncio.sleep(0.02)
 
@@ -117,9 +115,10 @@ async def test_wrap_ends_the_process_group_even_there(root_session: tuple[Sessio
     session, _ = root_session
     command = f"echo out; echo err >&2; (sleep 61; : {mark.word}) & (sleep 62; : {mark.word}) | cat; wait"
     with pytest.raises(CommandTimeout) as caught:
-        await session.run(command, timeout=0.4, kill="wrap")
+        await session.run(command, timeout=LONG, kill="wrap")
     error = caught.value
-    assert (error.remote_may_still_run, error.result.exit_signal) == (False, "TERM")
+    assert not error.remote_may_still_run
+    assert error.result.exit_signal in {"TERM", "KILL"}  # the latter where a slow machine needs longer than the grace
     assert (error.result.stdout, error.result.stderr) == ("out\n", "err\n")
     await mark.wait_gone()
     assert session.status().channels.open == 0
@@ -128,7 +127,7 @@ async def test_wrap_ends_the_process_group_even_there(root_session: tuple[Sessio
 async def test_wrap_kills_what_ignores_term_there(root_session: tuple[Session, Sshd], mark: Mark) -> None:
     session, _ = root_session
     with pytest.raises(CommandTimeout) as caught:
-        await session.run(f"trap '' TERM; (sleep 61; : {mark.word}) & sleep 62", timeout=0.3, kill="wrap")
+        await session.run(f"trap '' TERM; (sleep 61; : {mark.word}) & sleep 62", timeout=LONG, kill="wrap")
     assert (caught.value.remote_may_still_run, caught.value.result.exit_signal) == (False, "KILL")
     await mark.wait_gone()
 
@@ -140,7 +139,7 @@ async def test_wrap_finds_a_slot_to_kill_by_when_all_are_taken(
     _, server = root_session
     async with held(server, channels=channels) as session:
         command = f"sleep 60; : {mark.word}"
-        calls = [session.run(command, timeout=1.5, kill="wrap") for _ in range(channels)]
+        calls = [session.run(command, timeout=LONG, kill="wrap") for _ in range(channels)]
         outcomes = await asyncio.gather(*calls, return_exceptions=True)
         assert [isinstance(error, CommandTimeout) and error.remote_may_still_run for error in outcomes] == [
             False
@@ -195,7 +194,7 @@ async def test_wrap_where_the_shell_says_something_first(
             result = await session.run("echo e >&2", kill="wrap")
             assert result.stderr == "welcome\ne\n"
             with pytest.raises(CommandTimeout) as caught:
-                await session.run("echo e >&2; sleep 60", kill="wrap", timeout=0.3)
+                await session.run("echo e >&2; sleep 60", kill="wrap", timeout=LONG)
             assert caught.value.result.stderr == "welcome\ne\n"
     finally:
         (folder / "rc").unlink()
@@ -205,7 +204,7 @@ async def test_wrap_on_dropbear(start_dropbear: Callable[[], Dropbear], mark: Ma
     async with held(start_dropbear()) as session:
         assert (await session.run("echo e >&2; exit 3", kill="wrap")).stderr == "e\n"
         with pytest.raises(CommandTimeout) as caught:
-            await session.run(f"echo out; (sleep 61; : {mark.word}) & sleep 62", kill="wrap", timeout=0.5)
+            await session.run(f"echo out; (sleep 61; : {mark.word}) & sleep 62", kill="wrap", timeout=LONG)
         assert (caught.value.result.stdout, caught.value.remote_may_still_run) == ("out\n", False)
 
 
@@ -247,11 +246,11 @@ async def test_after_an_abandoned_open_the_command_never_starts() -> None:
 async def test_a_command_that_the_server_does_not_confirm_may_run(sshd: Sshd, mark: Mark) -> None:
     async with FaultyLink(sshd.host, sshd.port) as link, held(sshd, link) as session:
         await session.run("true")
-        link.latency = 0.15  # the open is answered after 0.3 s, the command after 0.6
+        link.latency = 0.5  # the open is answered after 1 s, the command after 2
         with pytest.raises(CommandTimeout) as caught:
-            await session.run(f"sleep 60; : {mark.word}", timeout=0.45)
+            await session.run(f"sleep 60; : {mark.word}", timeout=1.5)
         assert caught.value.remote_may_still_run
-        async with asyncio.timeout(10):
+        async with asyncio.timeout(30):
             while session.status().channels.open:  # noqa: ASYNC110 - no event tells of it
                 await asyncio.sleep(0.02)
         await mark.wait_gone()  # it was sent TERM before the close
@@ -263,7 +262,7 @@ async def test_the_server_is_told_by_signals_and_then_by_the_close() -> None:
 
     async with OddServer(silent) as server, server.held() as session:
         with pytest.raises(CommandTimeout) as caught:
-            await session.run("cmd", timeout=0.2, encoding=None)
+            await session.run("cmd", timeout=1.0, encoding=None)
         assert caught.value.result.stdout == b"partial cmd"
         await server.wait(lambda: server.closed == 1)
         assert server.signals == ["TERM", "KILL"]
@@ -281,6 +280,6 @@ async def test_a_peer_cannot_have_everything_killed(group: int, killed: bool) ->
 
     async with OddServer(tell) as server, server.held() as session:
         with pytest.raises(CommandTimeout):
-            await session.run("cmd", timeout=0.2, kill="wrap")
+            await session.run("cmd", timeout=1.0, kill="wrap")
         kills = [command for command in server.commands if command.startswith("kill")]
         assert kills == ([f"kill -s {signal} -- -{group}" for signal in ("TERM", "KILL")] if killed else [])

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import asyncio
 import math
+import re
 from pathlib import Path
 
 import pytest
@@ -68,9 +69,9 @@ async def test_the_limit_is_learned_from_refusals_and_the_connection_lives(start
     async with held(server) as session:
         async with await session.process("cat"), await session.process("cat"):
             with pytest.raises(ChannelLimit, match="2 of 2 are held by 2 x held cat"):
-                await session.run("true", timeout=1)
+                await session.run("true", timeout=3)
             assert session.status().channels.limit == 2
-        assert (await session.run("echo again", timeout=20)).stdout == "again\n"
+        assert (await session.run("echo again", timeout=30)).stdout == "again\n"
     assert logins(server) == 1
 
 
@@ -79,7 +80,7 @@ async def test_held_processes_leave_one_slot_for_run(session: Session) -> None:
     with pytest.raises(ChannelLimit, match="5 of 6 are held by 5 x held cat"):
         await session.process("cat", timeout=0.1)
     assert (await session.run("echo free")).stdout == "free\n"
-    waiting = asyncio.create_task(session.process("echo", timeout=20))
+    waiting = asyncio.create_task(session.process("echo", timeout=30))
     await asyncio.sleep(0)
     assert (await session.run("echo passes")).stdout == "passes\n"
     assert session.status().channels.waiting == 1
@@ -100,8 +101,7 @@ async def test_the_holders_are_named_without_their_arguments(start_sshd: StartSs
             await session.run(f"echo {secret}", timeout=0.2)
         message = str(caught.value)
         assert secret not in message
-        assert "2 of 2 are held by held sleep, run, the oldest for 0 s" in message
-        assert "within 0.2 s" in message
+        assert re.search(r"within [\d.]+ s; 2 of 2 are held by held sleep, run, the oldest for [\d.]+ s", message)
         running.cancel()
         await asyncio.gather(running, return_exceptions=True)
         process.close()
@@ -109,8 +109,11 @@ async def test_the_holders_are_named_without_their_arguments(start_sshd: StartSs
 
 async def test_the_message_tells_the_time_that_was_waited(start_sshd: StartSshd) -> None:
     async with held(start_sshd(MaxSessions=1)) as session, await session.process("cat"):
-        with pytest.raises(ChannelLimit, match=r"no channel became free within 0\.2 s"):
+        with pytest.raises(ChannelLimit) as caught:
             await session.run("true", timeout=0.2)
+    told = re.search(r"no channel became free within ([\d.]+) s", str(caught.value))
+    assert told is not None
+    assert float(told[1]) >= 0.2
 
 
 # The gate by itself: what no server can bring about at will.

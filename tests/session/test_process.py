@@ -21,7 +21,7 @@ pytestmark = pytest.mark.anyio
 
 
 async def settle(session: Session) -> None:
-    async with asyncio.timeout(10):
+    async with asyncio.timeout(30):
         while session.status().channels.open:  # noqa: ASYNC110 - no event tells of it
             await asyncio.sleep(0.01)
 
@@ -172,3 +172,11 @@ async def test_on_dropbear(start_dropbear: Callable[[], Dropbear]) -> None:
         assert [(await session.run(f"exit {status}")).exit_status for status in range(12)] == list(range(12))
         assert (await session.run("kill -s KILL $$")).exit_signal == "KILL"
         assert session.status().connects == 1
+
+
+async def test_bytes_that_are_no_text_are_shown(session: Session) -> None:
+    async with await session.process("printf 'a\\377b'; cat") as process:
+        process.stdin.write("ü\udc80")
+        process.stdin.write_eof()
+        assert await process.stdout.read() == "a\\xffbü\\udc80"
+    assert session.status().connects == 1

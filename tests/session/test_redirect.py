@@ -14,13 +14,13 @@ from mooring import CommandFailed, CommandTimeout, InvalidInput, Session, Sessio
 from mooring.simulate import FaultyLink
 from tests.peers.sshd import Sshd
 
-from .held import held
+from .held import begun, held
 
 pytestmark = pytest.mark.anyio
 
 
 async def settle(session: Session) -> None:
-    async with asyncio.timeout(10):
+    async with asyncio.timeout(30):
         while session.status().channels.open:  # noqa: ASYNC110 - no event tells of it
             await asyncio.sleep(0.01)
 
@@ -58,8 +58,8 @@ async def test_what_is_not_redirected_is_in_the_result(session: Session, tmp_pat
 
 
 async def test_without_input_a_reader_ends_at_once(session: Session) -> None:
-    assert (await session.run("cat; echo end >&2", stdout=asyncssh.DEVNULL, timeout=10)).stderr == "end\n"
-    result = await session.run("cat; echo end >&2", stdout=asyncssh.DEVNULL, input=b"", timeout=10)
+    assert (await session.run("cat; echo end >&2", stdout=asyncssh.DEVNULL, timeout=30)).stderr == "end\n"
+    result = await session.run("cat; echo end >&2", stdout=asyncssh.DEVNULL, input=b"", timeout=30)
     assert result.stderr == "end\n"
 
 
@@ -86,7 +86,7 @@ async def test_another_sessions_process(session: Session, sshd: Sshd) -> None:
 async def test_a_timeout_carries_what_was_not_redirected(session: Session, tmp_path: Path) -> None:
     out = tmp_path / "out"
     with pytest.raises(CommandTimeout) as caught:
-        await session.run("echo out; echo err >&2; sleep 60", stdout=out, timeout=0.4)
+        await session.run("echo out; echo err >&2; sleep 60", stdout=out, timeout=2.0)
     error = caught.value
     assert (error.result.stdout, error.result.stderr, out.read_text()) == ("", "err\n", "out\n")
     assert (error.remote_may_still_run, error.result.exit_signal) == (False, "TERM")
@@ -95,14 +95,14 @@ async def test_a_timeout_carries_what_was_not_redirected(session: Session, tmp_p
 
 async def test_one_that_ignores_term_is_killed(session: Session) -> None:
     with pytest.raises(CommandTimeout) as caught:
-        await session.run("trap '' TERM; sleep 60", stdout=asyncssh.DEVNULL, timeout=0.3)
+        await session.run("trap '' TERM; sleep 60", stdout=asyncssh.DEVNULL, timeout=2.0)
     assert (caught.value.remote_may_still_run, caught.value.result.exit_signal) == (False, "KILL")
     await settle(session)
 
 
 async def test_cancelling(session: Session) -> None:
     task = asyncio.create_task(session.run("exec sleep 61.03125", stdout=asyncssh.DEVNULL))
-    await asyncio.sleep(0.2)
+    await begun(session, "61.03125")
     task.cancel()
     with pytest.raises(asyncio.CancelledError):
         await task
@@ -112,8 +112,9 @@ async def test_cancelling(session: Session) -> None:
 
 async def test_a_lost_link(sshd: Sshd, tmp_path: Path) -> None:
     async with FaultyLink(sshd.host, sshd.port) as link, held(sshd, link) as session:
-        task = asyncio.create_task(session.run("echo out; echo err >&2; sleep 60", stdout=tmp_path / "out"))
-        await asyncio.sleep(0.3)
+        task = asyncio.create_task(session.run("echo out; echo err >&2; exec sleep 61.4375", stdout=tmp_path / "out"))
+        await begun(session, "61.4375")
+        await session.run("true")  # behind which sshd has sent what the other one said
         link.reset()
         with pytest.raises(SessionLost) as caught:
             await task
@@ -172,3 +173,15 @@ async def test_a_file_that_turns_out_not_to_open(session: Session, tmp_path: Pat
         await session.run("cat", stdout=tmp_path / "link")
     assert caught.value.hint == "the command may have been started; it was sent TERM"
     await settle(session)
+
+
+@pytest.mark.parametrize("encoding", ["utf-8", "latin-1", None])
+async def test_text_from_another_process(session: Session, encoding: str | None) -> None:
+    async with await session.process("printf 'z\\303\\274\\na\\n'", encoding=encoding) as process:
+        assert (await session.run("sort", stdin=process.stdout)).stdout == "a\nzü\n"
+
+
+async def test_bytes_into_another_process_of_text(session: Session) -> None:
+    async with await session.process("sort") as process:
+        await session.run("printf 'z\\303'; sleep 0.2; printf '\\274\\na\\377\\n\\303'", stdout=process.stdin)
+        assert await process.stdout.read() == "\\xc3\na\\xff\nzü\n"

@@ -19,12 +19,12 @@ from mooring import (
     WaitTimeout,
     connect,
 )
-from mooring.model.errors import UnknownHostKey
+from mooring.model.errors import ConnectFailed, UnknownHostKey
 from mooring.simulate import FaultyLink
 from tests.peers.fixtures import StartSshd
 from tests.peers.sshd import Sshd
 
-from .held import held, pin
+from .held import begun, held, pin
 from .odd import OddServer
 
 pytestmark = pytest.mark.anyio
@@ -47,6 +47,15 @@ async def test_ping_measures_a_round_trip_and_its_age(session: Session) -> None:
     later = session.status().ping_age
     assert later is not None
     assert later >= 0.05
+
+
+async def test_each_keepalive_measures_the_latency(sshd: Sshd) -> None:
+    async with held(sshd, keepalive=0.05) as session, asyncio.timeout(30):
+        while len(session.status().latency) < 2:  # noqa: ASYNC110 - no event tells of it
+            await asyncio.sleep(0.02)
+        status = session.status()
+        assert all(0 < seconds < 5 for seconds in status.latency)
+        assert status.ping == pytest.approx(status.latency[-1], rel=0.04)
 
 
 async def test_ping_of_a_silent_peer_ends_in_time(sshd: Sshd) -> None:
@@ -121,6 +130,14 @@ async def test_without_a_connection_nothing_waits(call: str) -> None:
         await attempt()
 
 
+async def test_an_attempt_does_not_hide_why_the_one_before_failed() -> None:
+    session = alone()
+    await session.detach(SessionState.BACKOFF, ConnectFailed("refused"), "refused; again in 1 s")
+    session.connecting("attempt 2")
+    with pytest.raises(SessionNotUp, match=r"edge1 is connecting: attempt 2, after: refused"):
+        await session.run("true")
+
+
 async def test_wait_up() -> None:
     session = alone()
     with pytest.raises(WaitTimeout, match=r"edge1 was not up within 0\.05 s: connecting, started"):
@@ -148,9 +165,11 @@ async def test_wait_up_returns_at_once_when_it_is(session: Session) -> None:
 
 async def test_closing_ends_what_runs_and_what_waits(sshd: Sshd) -> None:
     async with held(sshd, channels=1) as session:
-        running = asyncio.create_task(session.run("echo out; sleep 60"))
+        running = asyncio.create_task(session.run("echo out; exec sleep 61.5625"))
         queued = asyncio.create_task(session.run("echo"))
-        await asyncio.sleep(0.3)
+        await begun(session, "61.5625")
+        for _ in range(2):
+            await session.ping()  # behind which sshd has sent what it said
         await session.close()
         await session.close()
         with pytest.raises(SessionLost) as caught:

@@ -26,7 +26,7 @@ async def test_who_is_told_of_a_loss_can_wait_for_the_next_connection_at_once() 
             server.connections[-1].abort()
             with pytest.raises(SessionLost):
                 await running
-            async with asyncio.timeout(20):
+            async with asyncio.timeout(30):
                 await session.wait_up()
                 assert (await session.run("true")).ok
 
@@ -38,6 +38,6 @@ async def test_a_connection_that_has_just_gone_is_not_called_up() -> None:
         await link.wait_lost()
         with pytest.raises(SessionNotUp, match=r"odd1 (has just lost its connection|is backoff: )"):
             await session.run("true")
-        async with asyncio.timeout(20):
+        async with asyncio.timeout(30):
             await session.wait_up()
         assert (await session.run("true")).ok

@@ -51,6 +51,8 @@ async def hosts() -> AsyncIterator[SimulatedHosts]:
         ("cat /etc/passwd", b"", b"cat: /etc/passwd: No such file or directory\n", 1),
         ("sleep 0", b"", b"", 0),
         ("sleep long", b"", b"sleep: 'long' is no number of seconds\n", 2),
+        ("sleep nan", b"", b"sleep: 'nan' is no number of seconds\n", 2),
+        ("sleep -1", b"", b"sleep: '-1' is no number of seconds\n", 2),
         ("exit 255", b"", b"", 255),
         ("exit -1", b"", b"exit: '-1' is no status\n", 2),
         ("bytes 300", bytes(range(256)) + bytes(range(44)), b"", 0),

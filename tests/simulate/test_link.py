@@ -94,7 +94,7 @@ async def said(streams: Streams, text: bytes) -> bytes:
     """What comes back after the text was sent."""
     reader, writer = streams
     writer.write(text)
-    async with asyncio.timeout(10):
+    async with asyncio.timeout(30):
         return await reader.readexactly(len(text))
 
 

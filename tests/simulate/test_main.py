@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import json
 import signal
+import socket
 import subprocess
 import sys
 from collections.abc import Iterator, Sequence
@@ -13,7 +14,9 @@ from typing import Any
 
 import pytest
 
+from mooring.model.secret import Secret
 from mooring.simulate.__main__ import main
+from mooring.wire.callhome import Preamble, proves
 
 PROGRAM = [sys.executable, "-m", "mooring.simulate", "hosts"]
 
@@ -59,7 +62,7 @@ def test_serves_until_a_signal_then_ends_cleanly_with_clients_connected(number: 
         client.stdin.flush()
         assert client.stdout.readline() == b"up\n"
         process.send_signal(number)
-        assert process.wait(10) == 0
+        assert process.wait(30) == 0
         assert process.stderr is not None
         assert process.stderr.read() == ""
         client.communicate()
@@ -70,7 +73,7 @@ def test_ends_when_its_stdin_is_closed() -> None:
     with program() as (process, _):
         assert process.stdin is not None
         process.stdin.close()
-        assert process.wait(10) == 0
+        assert process.wait(30) == 0
         process.stdin = None
 
 
@@ -107,4 +110,25 @@ def test_help_shows_examples_first(capsys: pytest.CaptureFixture[str]) -> None:
     with pytest.raises(SystemExit) as failure:
         main(["hosts", "--count", "0"])
     assert failure.value.code == 2
-    assert "0 is less than 1" in capsys.readouterr().err
+    assert "'0' is no number from 1" in capsys.readouterr().err
+
+
+def test_devices_that_call_home_say_who_they_are_and_dial() -> None:
+    with socket.create_server(("127.0.0.1", 0)) as listener:
+        listener.settimeout(30)
+        where = f"127.0.0.1:{listener.getsockname()[1]}"
+        words = [*PROGRAM[:-1], "junos", "--call-home", where, "--secret", "s3cret", "--name", "edge"]
+        process = subprocess.Popen(words, stdin=subprocess.PIPE, stdout=subprocess.PIPE, text=True)
+        assert process.stdout is not None
+        try:
+            told = json.loads(process.stdout.readline())["devices"][0]
+            with listener.accept()[0] as sock:
+                preamble = Preamble()
+                claim = None
+                while claim is None:
+                    claim = preamble.receive_data(sock.recv(4096))
+        finally:
+            process.kill()
+            process.communicate()
+    assert (claim.device_id, claim.host_key) == ("edge1", told["host_key"])
+    assert proves(Secret("s3cret"), claim)

@@ -91,7 +91,7 @@ def test_expanded_paths_and_commands_are_what_ssh_uses(tmp_path: Path, local: Lo
             text=True,
             check=False,
             env=environment(local),
-            timeout=20,
+            timeout=30,
         ).stderr
         for path in ours.identity_files:
             assert f"identity file {path} type" in shown

@@ -5,7 +5,12 @@ from __future__ import annotations
 import pytest
 
 from mooring.model.errors import ConfigError
-from mooring.sshconfig.lexer import arguments, ascii_lower, lines, next_word
+from mooring.sshconfig.lexer import Line, arguments, ascii_lower, line_of, next_word
+
+
+def lines(text: str) -> list[Line]:
+    found = [line_of(raw, source="f", number=number) for number, raw in enumerate(text.split("\n"), 1)]
+    return [line for line in found if line is not None]
 
 
 @pytest.mark.parametrize(
@@ -54,7 +59,7 @@ def test_next_word(text: str, word: str | None, rest: str | None) -> None:
 
 def test_lines_keep_their_numbers() -> None:
     text = '# one\n\nPort 22 # two\n\t\n  User=me\f\r\n"Host" a b\n"no end\n'
-    assert [(line.number, line.keyword, line.arguments) for line in lines(text, source="f")] == [
+    assert [(line.number, line.keyword, line.arguments) for line in lines(text)] == [
         (3, "port", ("22",)),
         (5, "user", ("me",)),
         (6, "host", ("a", "b")),
@@ -73,7 +78,7 @@ def test_lines_keep_their_numbers() -> None:
 )
 def test_what_is_no_line(text: str, message: str) -> None:
     with pytest.raises(ConfigError) as caught:
-        list(lines(text, source="f"))
+        lines(text)
     assert str(caught.value) == message
 
 

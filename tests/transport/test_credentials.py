@@ -239,6 +239,8 @@ async def test_the_order_of_ssh(ring: KeyRing, keyring: Keyring, agent: Agent) -
     pairs = await ring.key_pairs(identity_files=files, agent=str(agent.socket))
     assert [pair.public_data for pair in pairs] == [blob(held), blob(other), blob(alone)]
     assert [kind for kind, _ in kinds(pairs)] == ["agent", "agent", "local"]
+    pairs = await ring.key_pairs(identity_files=files, agent=str(agent.socket), files_first=True)
+    assert [kind for kind, _ in kinds(pairs)] == ["agent", "local", "agent"]
     pairs = await ring.key_pairs(identity_files=files, agent=str(agent.socket), identities_only=True)
     assert [pair.public_data for pair in pairs] == [blob(held), blob(alone)]
 

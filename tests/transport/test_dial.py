@@ -316,8 +316,8 @@ async def test_what_listens_is_no_ssh_server() -> None:
 async def test_a_server_that_falls_silent(sshd: Sshd, passed: int, phase: str) -> None:
     async with FaultyLink(sshd.host, sshd.port) as link:
         link.stop_after(passed, "to_client")
-        with pytest.raises(ConnectFailed, match=rf"did not answer within 0\.4 s, in the ({phase})"):
-            async with asyncio.timeout(5), held(sshd, link, connect_timeout=0.4):
+        with pytest.raises(ConnectFailed, match=rf"did not answer within 1 s, in the ({phase})"):
+            async with asyncio.timeout(30), held(sshd, link, connect_timeout=1.0):
                 pass
         assert link.accepted == 1
 

@@ -112,7 +112,7 @@ async def pool() -> AsyncIterator[Pool]:
 
 async def settled(session: Session) -> Session:
     """Once its first attempt has failed."""
-    async with asyncio.timeout(10):
+    async with asyncio.timeout(30):
         while session.state not in {SessionState.PARKED, SessionState.BACKOFF}:
             await session.wait_change()
     return session
@@ -164,9 +164,9 @@ async def test_a_link_lost_after_the_login_is_no_refusal(pool: Pool, start_dropb
     async with FaultyLink(server.host, server.port) as link:
         login = {"username": server.user, "host_key": pin(server), "identity": "none", "agent_path": None}
         session = await pool.start(f"a://127.0.0.1:{link.port}", password=server.password, **login)
-        await session.wait_up(timeout=20)
+        await session.wait_up(timeout=30)
         link.reset()
-        async with asyncio.timeout(20):
+        async with asyncio.timeout(30):
             while session.status().connects < 2:
                 await session.wait_change()
-        await session.wait_up(timeout=20)
+        await session.wait_up(timeout=30)

@@ -51,15 +51,16 @@ def test_what_a_line_says() -> None:
         "h ssh-ed25519",
         "h ssh-ed25519 not!base64",
         "h ssh-ed25519 AAAA",
-        f"h ssh-rsa {BLOBS[0]}",
-        f"@unheard-of h ssh-ed25519 {BLOBS[0]}",
-        f"@revoked @revoked h ssh-ed25519 {BLOBS[0]}",
-        f"@revokedh ssh-ed25519 {BLOBS[0]}",
+        "h ssh-rsa {blob}",
+        "@unheard-of h ssh-ed25519 {blob}",
+        "@revoked @revoked h ssh-ed25519 {blob}",
+        "@revokedh ssh-ed25519 {blob}",
         "h 1024 65537 129871234",
         "h \x00\xff",
     ],
 )
 def test_a_malformed_line_is_skipped_and_its_number_kept(bad: str) -> None:
+    bad = bad.replace("{blob}", BLOBS[0])
     data = f"a ssh-ed25519 {BLOBS[0]}\n{bad}\nb ssh-ed25519 {BLOBS[1]}\n".encode("latin-1")
     first, number, third = parse(data, FILE, user=True)
     assert isinstance(first, Line)

@@ -96,7 +96,7 @@ async def attempt(target: str, **keywords: Any) -> str:
         events = pool.events()
         session = await pool.start(target, **{**usual, **keywords})
         try:
-            await session.wait_up(timeout=20)
+            await session.wait_up(timeout=30)
         except MooringError as error:
             texts += [repr(error), str(error), repr(vars(error)), *traceback.format_exception(error)]
             texts += [repr(session), repr(session.status()), repr(session.error), repr(vars(session))]

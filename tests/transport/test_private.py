@@ -4,11 +4,12 @@ from __future__ import annotations
 
 import asyncio
 import inspect
+from typing import Any
 
 import asyncssh
 import pytest
 from asyncssh.channel import SSHChannel
-from asyncssh.constants import MSG_IGNORE
+from asyncssh.constants import MSG_DISCONNECT, MSG_GLOBAL_REQUEST, MSG_IGNORE
 
 from mooring.transport import private
 from tests.session.odd import Channel, OddServer
@@ -96,3 +97,60 @@ async def test_empty_packets_are_sent_where_they_serve_only(
         for _ in range(5):
             await session.ping()
     assert (ignored == 0) is spared
+
+
+def _kinds(server: OddServer) -> list[int]:
+    """The kinds of packets (RFC 4250 section 4.1.2) that the server gets from now on, but those about a channel."""
+    connection = server.connections[0]
+    log = connection.log_received_packet
+    kinds: list[int] = []
+
+    def note(kind: int, *args: Any) -> None:
+        kinds.append(kind)
+        server.changed.set()
+        log(kind, *args)
+
+    connection.log_received_packet = note  # type: ignore[assignment, method-assign]
+    return kinds
+
+
+@pytest.mark.anyio
+async def test_the_goodbye_leaves_before_the_connection_is_closed() -> None:
+    async with OddServer() as server:
+        async with server.held() as session:
+            kinds = _kinds(server)
+            await session.run("one")
+        await server.wait(lambda: MSG_DISCONNECT in kinds)
+
+
+@pytest.mark.anyio
+async def test_a_keepalive_is_sent_only_when_nothing_arrives() -> None:
+    more = asyncio.Event()
+
+    def act(channel: Channel, _: str) -> None:
+        async def talk() -> None:
+            for _ in range(40):
+                channel.write(b".")
+                await asyncio.sleep(0.05)
+            quiet.append(MSG_GLOBAL_REQUEST not in kinds)
+            more.set()
+
+        tasks.append(asyncio.create_task(talk()))
+
+    tasks: list[asyncio.Task[None]] = []
+    quiet: list[bool] = []
+    async with OddServer(act) as server, server.held(keepalive=1) as session:
+        await session.ping()  # there is one at the beginning, too
+        kinds = _kinds(server)
+        process = await session.process("talk", encoding=None)
+        await more.wait()
+        assert quiet == [True]
+        await server.wait(lambda: MSG_GLOBAL_REQUEST in kinds)
+        process.close()
+        await asyncio.gather(*tasks)
+
+
+def test_a_certificate_knows_its_times() -> None:
+    key = asyncssh.generate_private_key("ssh-ed25519")
+    certificate = key.generate_user_certificate(key, "x", valid_after=1000, valid_before=2000)
+    assert private.certificate_times(certificate) == (1000, 2000)

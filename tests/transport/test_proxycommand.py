@@ -105,7 +105,7 @@ async def test_one_that_ends_without_a_word(sshd: Sshd) -> None:
 async def test_one_that_is_silent_ends_with_the_timeout(sshd: Sshd) -> None:
     command = "sh -c 'trap \"\" TERM; echo waiting >&2; sleep 60 & sleep 60'"
     with pytest.raises(ConnectFailed, match="waiting"):
-        async with held(sshd, proxy_command=command, connect_timeout=0.5):
+        async with held(sshd, proxy_command=command, connect_timeout=2.0):
             pass
 
 
@@ -143,10 +143,10 @@ async def test_one_that_dies_is_a_lost_connection(sshd: Sshd, relay: str) -> Non
     async with held(sshd, proxy_command=f"{relay} 127.0.0.1 {sshd.port}") as session:
         for pid in children() - before:
             os.kill(int(pid), 9)
-        async with asyncio.timeout(10):
+        async with asyncio.timeout(30):
             while session.state == "up":
                 await session.wait_change()
-        await session.wait_up(timeout=20)
+        await session.wait_up(timeout=30)
         assert session.status().connects == 2
 
 
@@ -154,7 +154,7 @@ async def test_stop_ends_its_children_too_and_may_be_called_twice() -> None:
     proxy = ProxyCommand("sh -c 'sleep 61.25 & echo started >&2; sleep 61.25'")
     sock = await proxy.start()
     with sock:
-        async with asyncio.timeout(10):
+        async with asyncio.timeout(30):
             while not proxy.complaint:  # noqa: ASYNC110 - no event tells of it
                 await asyncio.sleep(0.01)
         await proxy.stop()
@@ -169,7 +169,7 @@ def alive(pid: int) -> bool:
     """Whether a process runs; one that was killed may be a zombie until whoever inherited it looks."""
     try:
         return Path(f"/proc/{pid}/stat").read_text().rpartition(")")[2].split()[0] not in {"Z", "X"}
-    except FileNotFoundError:
+    except (FileNotFoundError, ProcessLookupError):  # the latter where it ends as we look
         return False
 
 
@@ -179,14 +179,14 @@ async def test_stop_ends_a_child_that_pays_no_heed_when_its_parent_has_ended(tmp
     child = f'trap "" TERM; echo $$ >{told}.new; mv {told}.new {told}; while :; do sleep 0.1; done'
     proxy = ProxyCommand(f"sh -c 'sh -c \"$0\" 2>{output} >/dev/null </dev/null & sleep 0.05' '{child}'")
     with await proxy.start():
-        async with asyncio.timeout(10):
+        async with asyncio.timeout(30):
             while not told.exists():  # noqa: ASYNC110 - no event tells of it
                 await asyncio.sleep(0.01)
         pid = int(told.read_text())
         assert alive(pid)
         await asyncio.sleep(0.3)  # the parent's end
         await proxy.stop()
-    async with asyncio.timeout(10):
+    async with asyncio.timeout(30):
         while alive(pid):  # noqa: ASYNC110 - likewise
             await asyncio.sleep(0.01)
 

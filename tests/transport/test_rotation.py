@@ -39,7 +39,7 @@ async def rotated(
     """Connect, wait until the server's word on its keys was followed, if anybody listens; return the file's lines."""
     check = check_of(server, file, policy, on_change=told.append, **options)
     heard = asyncio.Event()
-    async with asyncio.timeout(20), dialed(server, check, heard):
+    async with asyncio.timeout(30), dialed(server, check, heard):
         await heard.wait()
     return file.read_text().splitlines()
 

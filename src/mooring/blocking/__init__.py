@@ -27,10 +27,25 @@ Ctrl-C, or whatever else a signal handler raises, cancels the call that waits, a
 from __future__ import annotations
 
 from .connect import connect
+from .forward import Forward
 from .loop import shutdown
+from .pipe import Pipe
 from .pool import Pool
 from .process import Process
 from .session import Session
 from .streams import Events, Outcomes
+from .terminal import Terminal, TerminalView
 
-__all__ = ["Events", "Outcomes", "Pool", "Process", "Session", "connect", "shutdown"]
+__all__ = [
+    "Events",
+    "Forward",
+    "Outcomes",
+    "Pipe",
+    "Pool",
+    "Process",
+    "Session",
+    "Terminal",
+    "TerminalView",
+    "connect",
+    "shutdown",
+]

@@ -5,7 +5,7 @@ from __future__ import annotations
 from contextlib import AbstractContextManager
 from typing import TYPE_CHECKING, Any
 
-from ..pool import connect as connect_async
+from ..pool.connect import connect as connect_async
 from .loop import loop_thread
 from .session import Session
 

@@ -6,21 +6,23 @@ import asyncio
 import atexit
 import concurrent.futures
 import contextlib
-import inspect
+import functools
 import logging
+import math
 import os
 import sys
 import threading
-from typing import TYPE_CHECKING, Any, Final, ParamSpec, TypeVar
+import time
+from typing import TYPE_CHECKING, Any, Final, Generic, ParamSpec, TypeVar
 
-from ..model.errors import MooringError, SessionClosed, WrongThread
+from ..model.errors import SessionClosed, WrongThread
 from .inherited import Sockets, new_loop
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Coroutine
     from contextlib import AbstractAsyncContextManager
 
-__all__ = ["LoopThread", "loop_thread", "shutdown"]
+__all__ = ["LOOK", "LoopThread", "loop_thread", "shutdown"]
 
 _P = ParamSpec("_P")
 _T = TypeVar("_T")
@@ -29,6 +31,10 @@ _GOODBYE: Final = 10.0
 """Seconds for everything that is open to close at the end: a session takes five at most."""
 _CANCELLED: Final = 6.0
 """Seconds that a cancelled call may take to clean up: closing a session is the longest."""
+
+LOOK: Final = 0.5
+"""Seconds that the main thread waits at a time. A signal that comes while CPython is on its way into a lock wakes
+nothing, and its handler runs when the wait ends: on a busy machine one Ctrl-C of thirty came to nothing."""
 
 _log: Final = logging.getLogger(__name__)
 
@@ -74,6 +80,20 @@ class LoopThread:
             msg = f"it was opened in process {self.pid}, and this is process {os.getpid()}, forked from it"
             raise SessionClosed(msg, hint="connections stay with their process: open another one in this")
 
+    def check(self, function: Callable[..., object]) -> None:
+        """Refuse a forked child, and the loop's own thread: nothing may wait for the loop there.
+
+        Args:
+            function: What is called, for the message.
+
+        Raises:
+            WrongThread, SessionClosed: As ``call``.
+        """
+        self.check_process()
+        if threading.get_ident() == self._thread.ident:
+            msg = f"{_name(function)} was called from mooring.blocking's own loop, and would wait for itself"
+            raise WrongThread(msg, hint="callbacks run on that loop: do it in another thread")
+
     def call(self, function: Callable[_P, Coroutine[Any, Any, _T]], /, *args: _P.args, **kwargs: _P.kwargs) -> _T:
         """Run a coroutine function on the loop, and return or raise what it does.
 
@@ -83,18 +103,15 @@ class LoopThread:
             WrongThread: This is the loop's own thread.
             SessionClosed: This process is a forked child, or the loop has ended.
         """
-        self.check_process()
-        if threading.get_ident() == self._thread.ident:
-            msg = f"{_name(function)} was called from mooring.blocking's own loop, and would wait for itself"
-            raise WrongThread(msg, hint="callbacks run on that loop: do it in another thread")
-        coroutine = function(*args, **kwargs)
+        self.check(function)
+        call = _Call(self._loop, functools.partial(function, *args, **kwargs))
         try:
-            return self._submit(coroutine).result()
-        except concurrent.futures.CancelledError:
-            raise _ended() from None
+            self._submit(call)
+            return call.result()
         except BaseException:
-            if inspect.getcoroutinestate(coroutine) != inspect.CORO_CLOSED:
-                self._cancel(coroutine)
+            if not call.over:
+                self.post(call.cancel)
+                call.wait(_CANCELLED)
             raise
 
     def read(self, function: Callable[_P, _T], /, *args: _P.args, **kwargs: _P.kwargs) -> _T:
@@ -180,16 +197,12 @@ class LoopThread:
             self._held.remove(context)
             await context.__aexit__(None, None, None)
 
-    def _submit(self, coroutine: Coroutine[Any, Any, _T]) -> concurrent.futures.Future[_T]:
+    def _submit(self, call: _Call[_T]) -> None:
         with self._gate:  # what is handed over before the end is cancelled by it, so that nobody waits for ever
-            if not self._ending:
-                return asyncio.run_coroutine_threadsafe(coroutine, self._loop)
-        coroutine.close()
-        raise _ended()
-
-    def _cancel(self, coroutine: Coroutine[Any, Any, object]) -> None:
-        with contextlib.suppress(MooringError, TimeoutError, concurrent.futures.CancelledError):
-            self._submit(_cancelled(coroutine)).result(_CANCELLED)
+            if self._ending:
+                call.over = True  # before it began
+                raise _ended()
+            self._loop.call_soon_threadsafe(call.start)
 
     def end(self) -> None:
         """Close what is open and end the thread, within a bounded time whatever the peers do.
@@ -229,13 +242,64 @@ class LoopThread:
         await self._loop.shutdown_asyncgens()
 
 
-async def _cancelled(coroutine: Coroutine[Any, Any, object]) -> None:
-    """Cancel the task that runs a coroutine, and wait for its end."""
-    for task in asyncio.all_tasks():
-        if task.get_coro() is coroutine:
-            task.cancel()
-            await asyncio.wait((task,))
-    coroutine.close()  # if there was no task yet
+class _Call(Generic[_T]):
+    """A call that a thread waits for.
+
+    What a signal handler raises may come between any two steps of that thread. A coroutine is therefore made on the
+    loop, and the wait is for a lock of C: `threading.Condition`, and with it a `Future`, breaks if it comes inside.
+
+    Args:
+        loop: Where it runs.
+        function: What.
+    """
+
+    def __init__(self, loop: asyncio.AbstractEventLoop, function: Callable[[], Coroutine[Any, Any, _T]]) -> None:
+        self.over = False
+        self._loop = loop
+        self._function = function
+        self._task: asyncio.Task[_T] | None = None
+        self._running = threading.Lock()
+        self._running.acquire()
+
+    def start(self) -> None:
+        """Begin, unless it was cancelled; on the loop."""
+        if not self.over:
+            self._task = self._loop.create_task(self._function())
+            self._task.add_done_callback(self._end)
+
+    def cancel(self) -> None:
+        """Cancel it; on the loop. It is over when it has ended."""
+        if self._task is not None:
+            self._task.cancel()
+        elif not self.over:
+            self._end(None)
+
+    def _end(self, _: object) -> None:
+        self.over = True
+        self._running.release()
+
+    def wait(self, timeout: float = math.inf) -> None:
+        """Wait until it is over.
+
+        Args:
+            timeout: Seconds at most.
+        """
+        until = time.monotonic() + timeout
+        look = LOOK if threading.current_thread() is threading.main_thread() else timeout
+        while not self.over and (left := until - time.monotonic()) > 0:
+            self._running.acquire(timeout=min(look, left, threading.TIMEOUT_MAX))
+
+    def result(self) -> _T:
+        """Wait, and return or raise what it does.
+
+        Raises:
+            SessionClosed: The loop ended.
+        """
+        self.wait()
+        task, self._task = self._task, None  # an error's traceback has this frame
+        if task is None or task.cancelled():
+            raise _ended()
+        return task.result()
 
 
 def _ended() -> SessionClosed:

@@ -88,7 +88,8 @@ class Pool:
         command: str,
         *,
         concurrency: int = 100,
-        max_failures: int | None = None,
+        batch: int | str | None = None,
+        max_failures: int | str | None = None,
         **keywords: Any,
     ) -> Outcomes:
         """Run a command on every session that a selector means, as ``mooring.Pool.run``.
@@ -97,9 +98,8 @@ class Pool:
         what is under way.
         """
         thread = self._open()
-        stream = thread.read(
-            self._pool.run, selector, command, concurrency=concurrency, max_failures=max_failures, **keywords
-        )
+        keywords |= {"concurrency": concurrency, "batch": batch, "max_failures": max_failures}
+        stream = thread.read(lambda: self._pool.run(selector, command, **keywords))
         return Outcomes(stream, thread)
 
     def select(self, selector: str | Selector) -> list[Session]:

@@ -7,23 +7,33 @@ from typing import TYPE_CHECKING, Any, Literal, cast, overload
 from ..session.arguments import encoded
 from ..session.attachment import OPEN_TIMEOUT
 from ..session.session import PING_TIMEOUT
+from ..session.terminal.terminal import SCROLLBACK
+from .pipe import Pipe
 from .process import Process
+from .terminal import Terminal
+from .tunnels import Tunnels
 
 if TYPE_CHECKING:
-    from collections.abc import Callable, Coroutine, Mapping
+    import logging
+    from collections.abc import Callable, Coroutine, Mapping, Sequence
+    from os import PathLike
+    from typing import Unpack
 
     from ..model.errors import MooringError
+    from ..model.files import Transferred
     from ..model.result import CommandResult
     from ..model.status import Direction, SessionState, SessionStatus
     from ..model.target import Target
     from ..session import Session as AsyncSession
+    from ..session.files.access import Path, Paths
+    from ..session.files.how import CopyOptions
     from ..transport.channel import HeldProcess
     from .loop import LoopThread
 
 __all__ = ["Session"]
 
 
-class Session:
+class Session(Tunnels):
     """``mooring.Session`` for synchronous code; two are equal when they stand for the same session.
 
     A pool makes it (``Pool.start``, ``connect``). Its methods take what those of ``mooring.Session`` take and raise
@@ -34,9 +44,9 @@ class Session:
         thread: Where that lives.
     """
 
-    def __init__(self, session: AsyncSession, thread: LoopThread) -> None:
-        self._session = session
-        self._thread = thread
+    def native(self) -> tuple[AsyncSession, LoopThread]:
+        """The session it stands for, and the loop where that lives: for what is built on both."""
+        return self._session, self._thread
 
     @property
     def alias(self) -> str:
@@ -210,6 +220,63 @@ class Session:
             if held:  # and interrupted at that very moment
                 self._thread.post(held[0].abandon)
             raise
+
+    def pipe(
+        self,
+        command: str | Sequence[str] = "python3",
+        *,
+        deploy: str | PathLike[str] | None = None,
+        args: Sequence[str] = (),
+        codec: Literal["json", "pickle"] = "json",
+        logger: logging.Logger | None = None,
+        env: Mapping[str, str] | None = None,
+        timeout: float = OPEN_TIMEOUT,
+    ) -> Pipe:
+        """A pipe to a handler, as ``mooring.Session.pipe``; ``with`` or ``start()`` starts it."""
+        pipe = self._session.pipe(
+            command, deploy=deploy, args=args, codec=codec, logger=logger, env=env, timeout=timeout
+        )
+        return Pipe(pipe, self._thread)
+
+    def terminal(
+        self,
+        command: str | None = None,
+        *,
+        term: str = "xterm-256color",
+        size: tuple[int, int] = (80, 24),
+        env: Mapping[str, str] | None = None,
+        scrollback: int = SCROLLBACK,
+        timeout: float = OPEN_TIMEOUT,
+    ) -> Terminal:
+        """A terminal at the far end, as ``mooring.Session.terminal``; ``with`` or ``start()`` starts it."""
+        terminal = self._session.terminal(
+            command, term=term, size=size, env=env, scrollback=scrollback, timeout=timeout
+        )
+        return Terminal(terminal, self._thread)
+
+    def get(
+        self,
+        remote: Paths,
+        local: Path = ".",
+        *,
+        glob: bool = False,
+        timeout: float | None = None,
+        **options: Unpack[CopyOptions],
+    ) -> Transferred:
+        """Copy files from the peer, as ``mooring.Session.get``; what it calls is called in the loop's thread."""
+        return self._thread.call(self._session.get, remote, local, glob=glob, timeout=timeout, **options)
+
+    def put(
+        self,
+        local: Paths,
+        remote: Path = ".",
+        *,
+        glob: bool = False,
+        timeout: float | None = None,
+        **options: Unpack[CopyOptions],
+    ) -> Transferred:
+        """Copy files to the peer, as ``mooring.Session.put``; what it calls is called in the loop's thread."""
+        return self._thread.call(self._session.put, local, remote, glob=glob, timeout=timeout, **options)
 
     def retry(self) -> None:
         """Connect now, as ``mooring.Session.retry``."""

@@ -8,6 +8,7 @@ import queue
 from typing import TYPE_CHECKING, Self
 
 from ..model.errors import SessionClosed, WaitTimeout
+from .loop import LOOK
 
 if TYPE_CHECKING:
     from collections.abc import AsyncGenerator
@@ -57,7 +58,7 @@ class Outcomes:
         try:
             if self._feeder is None:
                 self._thread.call(self._start)
-            found = self._queue.get()
+            found = self._take()
         except BaseException:
             self.close()
             raise
@@ -67,6 +68,11 @@ class Outcomes:
                 raise StopIteration
             raise found
         return found
+
+    def _take(self) -> RunOutcome | Exception | None:
+        while True:
+            with contextlib.suppress(queue.Empty):
+                return self._queue.get(timeout=LOOK)
 
     async def _start(self) -> None:
         if self._feeder is None:  # several threads may ask for the first outcome

@@ -2,13 +2,14 @@
 
 from __future__ import annotations
 
-import argparse
 import asyncio
-import sys
+import logging
 from typing import TYPE_CHECKING
 
-from ..model.errors import MooringError
+import click
+
 from ..simulate.demo import demo
+from .calls import Command, call
 
 if TYPE_CHECKING:
     from collections.abc import Sequence
@@ -16,17 +17,19 @@ if TYPE_CHECKING:
 __all__ = ["main"]
 
 
-def main(arguments: Sequence[str]) -> int:
-    """Run the demonstration and return 0, or 1 when it did not go as it should have."""
-    program = argparse.ArgumentParser(
-        prog="mooring demo",
-        description="Hold sessions to simulated hosts and to a throwaway OpenSSH server, run commands over them, "
-        "cut a link and see it heal. Everything is on this machine, and gone at the end.",
-    )
-    program.parse_args(arguments)
-    try:
-        asyncio.run(demo())
-    except MooringError as error:
-        sys.stderr.write(f"mooring demo: {error}\n")
-        return 1
-    return 0
+def main(words: Sequence[str]) -> int:
+    """Run the demonstration and return 0."""
+    return call(_demo, words)
+
+
+@click.command("demo", cls=Command)
+def _demo() -> None:
+    """See held sessions at work, in less than a minute.
+
+    A throwaway daemon holds sessions to simulated hosts, to devices that call home and to a throwaway OpenSSH server:
+    commands through the command line, REST and the shell, approvals, a link cut and healed. Everything is on this
+    machine, and gone at the end.
+    """
+    # A signal to a process that has ended a moment ago, as on Ctrl-C, takes its exit status from asyncio, which warns.
+    logging.getLogger("asyncio").setLevel(logging.ERROR)
+    asyncio.run(demo())

@@ -4,10 +4,8 @@ from __future__ import annotations
 
 import enum
 from dataclasses import dataclass
-from typing import TYPE_CHECKING
 
-if TYPE_CHECKING:
-    from .status import SessionState
+from .status import SessionState  # noqa: TC001 - what describes the API reads annotations
 
 __all__ = ["Event", "EventKind"]
 
@@ -21,6 +19,20 @@ class EventKind(enum.StrEnum):
     """A host key was learned, added by rotation or dropped by it."""
     RESTORED = "restored"
     """A forward or subscription stands again after a reconnect."""
+    FORWARD = "forward"
+    """A forward was made, or is no more."""
+    PENDING = "pending"
+    """A device that called home was not let in, and waits for somebody's word."""
+    APPROVED = "approved"
+    """A device that waited may call from now on."""
+    REJECTED = "rejected"
+    """A device that waited is turned away from now on."""
+    REPLACED = "replaced"
+    """A device called again: its newer connection takes the place of the older."""
+    REFUSED = "refused"
+    """A call was hung up on: its login failed, or what it stands for is taken or parked."""
+    FACTS = "facts"
+    """A device told what it is: its session's facts."""
     LOST = "lost"
     """The reader was slow: ``lost`` events before this one were dropped for it."""
 
@@ -31,7 +43,7 @@ class Event:
 
     Attributes:
         kind: What it tells of.
-        alias: The session; empty for ``LOST``.
+        alias: The session; empty for ``LOST``, and for a device that has none.
         at: When, seconds since the epoch (UTC).
         reason: Why, in a sentence.
         state: The state it came to; None unless ``STATE``.

@@ -3,12 +3,12 @@
 from __future__ import annotations
 
 from dataclasses import dataclass
-from typing import TYPE_CHECKING, Any, Generic, TypeVar
+from typing import TYPE_CHECKING, Any, Generic, NamedTuple, TypeVar
 
 if TYPE_CHECKING:
     from .errors import MooringError
 
-__all__ = ["CommandResult", "Output", "RunOutcome"]
+__all__ = ["CommandResult", "Output", "PipeEnd", "RpcFault", "RunOutcome", "TerminalEnd"]
 
 
 Output = TypeVar("Output", str, bytes)
@@ -51,6 +51,29 @@ class CommandResult(Generic[Output]):
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
+class RpcFault:
+    """One ``rpc-error`` of a NETCONF server (RFC 6241 section 4.3); what it left out is empty.
+
+    Attributes:
+        type: ``transport``, ``rpc``, ``protocol`` or ``application``.
+        tag: What went wrong, as the RFC's appendix A names it: ``lock-denied``, ``data-missing``.
+        severity: ``error`` or ``warning``.
+        app_tag: The server's or the data model's own name for it.
+        path: The XPath of the node at fault.
+        message: The server's words.
+        info: More, as XML text: the ``error-info`` element.
+    """
+
+    type: str = ""
+    tag: str = ""
+    severity: str = "error"
+    app_tag: str = ""
+    path: str = ""
+    message: str = ""
+    info: str = ""
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
 class RunOutcome:
     """One session's part of a fan-out: a result or an error, never both and never neither.
 
@@ -68,3 +91,29 @@ class RunOutcome:
     def ok(self) -> bool:
         """Whether the command ran and ended with status 0."""
         return self.result is not None and self.result.ok
+
+
+class PipeEnd(NamedTuple):
+    """How the handler at the far end of a pipe ended: ``code, stdout, stderr = await pipe.close()``.
+
+    Attributes:
+        exit_status: 0 to 255; -1 when a signal ended it; None where the peer told of no end.
+        stdout: What it printed, as text; of very much, the last MiB.
+        stderr: The same for standard error.
+    """
+
+    exit_status: int | None
+    stdout: str
+    stderr: str
+
+
+class TerminalEnd(NamedTuple):
+    """How the program on a terminal ended.
+
+    Attributes:
+        exit_status: 0 to 255; -1 when a signal ended it; None where the peer told of no end.
+        exit_signal: The signal's name without ``SIG`` when one ended it, else None.
+    """
+
+    exit_status: int | None
+    exit_signal: str | None

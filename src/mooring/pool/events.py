@@ -11,6 +11,7 @@ from typing import TYPE_CHECKING, Final, Self
 from ..model.event import Event, EventKind
 
 if TYPE_CHECKING:
+    from collections.abc import Callable
     from types import TracebackType
 
 __all__ = ["BACKLOG", "EventHub", "EventStream"]
@@ -26,8 +27,9 @@ class EventStream:
     in their place. Use it as a context manager, or call ``close()``.
     """
 
-    def __init__(self, hub: EventHub, backlog: int) -> None:
+    def __init__(self, hub: EventHub, backlog: int, wanted: Callable[[Event], bool] | None = None) -> None:
         self._hub = hub
+        self._wanted = wanted
         self._queue: deque[Event] = deque()
         self._backlog = backlog
         self._lost = 0
@@ -52,7 +54,9 @@ class EventStream:
         return self._queue.popleft()
 
     def put(self, event: Event) -> bool:
-        """Take an event; False when an older one had to go for it."""
+        """Take an event, if it is wanted; False when an older one had to go for it."""
+        if self._wanted is not None and not self._wanted(event):
+            return True
         full = len(self._queue) >= self._backlog
         if full:
             self._queue.popleft()
@@ -87,9 +91,9 @@ class EventHub:
         self._closed = False
         self.lost = 0
 
-    def listen(self, backlog: int = BACKLOG) -> EventStream:
+    def listen(self, backlog: int = BACKLOG, wanted: Callable[[Event], bool] | None = None) -> EventStream:
         """The events from this moment on; none where the hub is closed."""
-        stream = EventStream(self, backlog)
+        stream = EventStream(self, backlog, wanted)
         self._streams.add(stream)
         if self._closed:
             stream.close()

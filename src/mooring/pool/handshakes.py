@@ -59,6 +59,25 @@ class Handshakes:
         finally:
             self._free(daemon)
 
+    @contextlib.asynccontextmanager
+    async def lend(self, daemon: Hashable, seconds: float) -> AsyncIterator[None]:
+        """Wait for a turn, and hold it for the block, but no longer than so many seconds. Cancelling is safe."""
+        await self._take(daemon)
+        lent = True
+
+        def give_back() -> None:
+            nonlocal lent
+            if lent:
+                lent = False
+                self._free(daemon)
+
+        timer = asyncio.get_running_loop().call_later(seconds, give_back)
+        try:
+            yield
+        finally:
+            timer.cancel()
+            give_back()
+
     async def _take(self, daemon: Hashable) -> None:
         if daemon not in self._queues and self._limits.admits(daemon):
             self._limits.take(daemon)

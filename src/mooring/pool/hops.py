@@ -2,12 +2,13 @@
 
 from __future__ import annotations
 
+from dataclasses import replace
 from typing import TYPE_CHECKING
 
 from ..model.status import SessionState
 
 if TYPE_CHECKING:
-    from collections.abc import Callable, Hashable
+    from collections.abc import Callable, Hashable, Iterable
 
     from ..transport.route import Route
     from .keeper import Keeper
@@ -56,6 +57,25 @@ class Hops:
         if keeper is not None:
             keeper.retry()
 
+    def reroute(self, old: Route, new: Route, keepers: Iterable[Keeper]) -> None:
+        """A session was put in the place of another: whoever went through that one goes through this one next."""
+        for keeper in keepers:
+            keeper.route = _rerouted(keeper.route, old, new)
+        leased = set().union(*self._children.values())
+        self._children.clear()
+        for child in leased:
+            if child.route.via is not None:
+                self._children.setdefault(child.route.via.key, set()).add(child)
+        self._own = {keeper.route.key: keeper for keeper in self._own.values()}
+
     def behind(self, route: Route) -> tuple[Keeper, ...]:
         """The keepers of the sessions behind a hop."""
         return tuple(self._children.get(route.key, ()))
+
+
+def _rerouted(route: Route, old: Route, new: Route) -> Route:
+    """A route in which one hop stands for another; itself where that is not on the way."""
+    if route is old:
+        return new
+    via = _rerouted(route.via, old, new) if route.via is not None else None
+    return route if via is route.via else replace(route, via=via)

@@ -5,6 +5,7 @@ from __future__ import annotations
 import asyncio
 import contextlib
 import logging
+import time
 from typing import TYPE_CHECKING, Final, Protocol
 
 from ..model.errors import ConnectFailed, MooringError, SessionError, SessionNotUp, SessionParked
@@ -14,6 +15,7 @@ from .plan import Await, Park, Step, Wait, after_failure, after_loss
 if TYPE_CHECKING:
     from collections.abc import Callable
 
+    from ..model.measure import Measures
     from ..session import Session
     from ..transport.dial import Dialer
     from ..transport.link import Link
@@ -35,14 +37,15 @@ class Fleet(Protocol):
     handshakes: Handshakes
     hops: Hops
     dice: Callable[[], float]
+    measures: Measures
 
     def connected(self, keeper: Keeper) -> None:
         """A keeper's session came up: others that wait for the same host or hop may try."""
 
-    def failed(self, keeper: Keeper) -> None:
+    def failed(self, keeper: Keeper, error: MooringError) -> None:
         """An attempt failed."""
 
-    def lost(self, keeper: Keeper) -> None:
+    def lost(self, keeper: Keeper, link: Link) -> None:
         """A connection was lost."""
 
 
@@ -55,10 +58,12 @@ class Keeper:
         session: Whose connection.
         route: Where to.
         fleet: Its pool.
+        barred: Why it is never dialed, but held parked; None for a session like any other.
     """
 
-    def __init__(self, session: Session, route: Route, fleet: Fleet) -> None:
+    def __init__(self, session: Session, route: Route, fleet: Fleet, barred: MooringError | None = None) -> None:
         self.session = session
+        self._barred = barred
         self.route = route
         self.task: asyncio.Task[None] | None = None
         self._fleet = fleet
@@ -131,19 +136,21 @@ class Keeper:
 
     async def _live(self) -> tuple[MooringError, Step]:
         """One attempt and, if it succeeds, the connection's whole life: how it ended and what to do next."""
+        if self._barred is not None:
+            return self._barred, Park()
         try:
             async with contextlib.AsyncExitStack() as turn:
                 try:
                     self._link = link = await self._dial(turn)
                 except MooringError as error:
-                    self._fleet.failed(self)
+                    self._fleet.failed(self, error)
                     return error, after_failure(error, self._failures, self._fleet.dice())
                 self.session.attach(link, f"connected to {self.route.where}")
                 self._fleet.connected(self)
                 since = self._now()
                 await self._settle(link)
             loss = await link.wait_lost()
-            self._fleet.lost(self)
+            self._fleet.lost(self, link)
             return loss, after_loss(Direction.DIALED, self._now() - since, self._failures, self._fleet.dice())
         except Exception as bug:  # noqa: BLE001 - logged, and shown by the session
             # One session's bug must not end the fleet; it is parked, since trying again would only repeat it.
@@ -154,7 +161,10 @@ class Keeper:
         over = await self._hop_link(self.route.via) if self.route.via is not None else None
         target = self.route.target
         await turn.enter_async_context(self._fleet.handshakes.turn(self.route.daemon, target.rate, target.handshakes))
-        return await self._fleet.dialer.dial(self.route, over, self.session.trusted)
+        began = time.perf_counter()
+        link = await self._fleet.dialer.dial(self.route, over, self.session.trusted)
+        self._fleet.measures.handshakes.observe(time.perf_counter() - began)
+        return link
 
     async def _settle(self, link: Link) -> None:
         """Wait until the server too has done with the handshake: OpenSSH counts it for a while after the login.

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import asyncio
+import contextlib
 import random
 import time
 from collections import Counter
@@ -10,27 +11,34 @@ from collections.abc import Sequence
 from pathlib import Path
 from typing import TYPE_CHECKING, Any, Final, Self
 
-from ..model.errors import AliasInUse, InvalidInput, NothingSelected, SessionParked, UnknownAlias
+from ..model.errors import AliasInUse, HostKeyError, InvalidInput, SessionParked
 from ..model.event import Event, EventKind
-from ..model.selector import Selector
-from ..model.status import PoolStatistics, SessionState
+from ..model.measure import Measures
+from ..model.status import Direction, PoolStatistics, SessionState
 from ..model.target import Target
 from ..session import Session
 from ..transport.dial import Dialer
 from ..transport.keywords import split
 from ..transport.route import Router
+from .berth import Berth
 from .events import BACKLOG, EventHub, EventStream
-from .fanout import fan_out
+from .fanout import FanOutLimits, fan_out, outcomes
 from .handshakes import Handshakes
 from .hops import Hops
 from .keeper import Keeper
 from .limits import HANDSHAKES, HANDSHAKES_PER_HOST
+from .sessions import KnownRoutes, Sessions
+from .statistics import statistics
 
 if TYPE_CHECKING:
-    from collections.abc import AsyncGenerator, Callable, Hashable
+    from collections.abc import AsyncGenerator, Callable, Hashable, Iterator
     from types import TracebackType
 
+    from ..model.errors import MooringError
     from ..model.result import RunOutcome
+    from ..model.selector import Selector
+    from ..transport.keywords import Keywords
+    from ..transport.link import Link
     from ..transport.route import Route
 
 __all__ = ["ConfigFiles", "Pool"]
@@ -41,7 +49,7 @@ _SPREAD: Final = 1.0
 """Seconds over which sessions are woken when their host shows that it is back."""
 
 
-class Pool:
+class Pool(Sessions):
     """Sessions by their aliases, kept alive until the pool is closed.
 
     ::
@@ -74,12 +82,13 @@ class Pool:
         self.dice = dice
         self.handshakes = Handshakes(handshakes, handshakes_per_host)
         self.hops = Hops(self._leading_to, self._keep_hop)
+        super().__init__()
         self._config = _paths(config)
-        self._keepers: dict[str, Keeper] = {}
         self._starting: set[str] = set()
         self._neighbours: dict[Hashable, set[Keeper]] = {}
         self._hub = EventHub()
-        self._counts: Counter[str] = Counter()
+        self._connects = 0
+        self.measures = Measures()
         self._owner: asyncio.Task[None] | None = None
         self._closing = asyncio.Event()
 
@@ -148,18 +157,99 @@ class Pool:
         self._check_open()
         fields, rest = split(keywords)
         parsed = Target.parse(target, **fields)
-        if parsed.alias in self._keepers or parsed.alias in self._starting:
-            msg = f"{parsed.alias} is in use"
-            raise AliasInUse(msg, hint=f"stop it first, or name this one: other://{parsed.host}")
-        self._starting.add(parsed.alias)
-        try:
-            known = {alias: keeper.route for alias, keeper in self._keepers.items()}
-            route = await self._router.route(parsed, rest, known)
-        finally:
-            self._starting.discard(parsed.alias)
+        with self._claimed(parsed, free=parsed.alias not in self._keepers):
+            return self._begin(await self._lookup(parsed, rest))
+
+    async def route(self, target: Target) -> Route:
+        """Look a target up as ``start`` does, and start nothing; ``put`` takes what is found. Cancelling is safe.
+
+        Raises:
+            InvalidTarget, ConfigError, InvalidInput: As ``start`` has them.
+        """
         self._check_open()
-        keeper = self._keep(route, self._hub.emit)
-        self._keepers[parsed.alias] = keeper
+        return await self._lookup(target, None)
+
+    async def put(self, route: Route, *, barred: MooringError | None = None) -> Session:
+        """Hold a session on a route, in place of the one that has its alias; those behind that go through this one.
+
+        Args:
+            route: Where to.
+            barred: Hold it parked with this error, and never dial: what cannot be started is shown all the same.
+
+        Raises:
+            AliasInUse: Another one is being started or replaced now.
+            InvalidInput: The pool is not open.
+        """
+        with self._claimed(route.target):
+            held = self._keepers.get(route.target.alias)
+            if held is not None:
+                self.hops.reroute(held.route, route, self._all_keepers() - {held})
+                await held.stop()
+            return self._begin(route, barred)
+
+    def berth(self, route: Route) -> Berth:
+        """Hold a session for a device that calls home: ``CallHomeServer`` brings its connections.
+
+        Raises:
+            AliasInUse: Another session has this alias.
+            InvalidInput: The pool is not open.
+        """
+        self._check_open()
+        with self._claimed(route.target, free=route.target.alias not in self._keepers):
+            how = {"policy": route.policy, "measures": self.measures}
+            session = Session(route.target, self._hub.emit, Direction.CALLED_HOME, **how)
+            berth = Berth(session, route, self)
+            self._employ(berth, route)
+            self._keepers[route.target.alias] = berth
+            self._hub.emit(_started(session))
+            return berth
+
+    async def trust(self, alias: str, fingerprint: str) -> None:
+        """Trust the host key for which a session is parked, in the place of others, and connect.
+
+        Cancelling is safe: the key is written down or not.
+
+        Args:
+            alias: Which session.
+            fingerprint: The key's, as somebody has compared it: another is not trusted.
+
+        Raises:
+            UnknownAlias: There is none of this alias.
+            InvalidInput: It does not stand there for want of trust, or shows another key.
+            StateError: The file of known keys cannot be written.
+        """
+        session, keeper = self[alias], self._keepers[alias]
+        error = session.error
+        if not isinstance(error, HostKeyError) or error.key is None or error.fingerprint is None:
+            raise InvalidInput(f"{alias} shows no key that would do if it were trusted", hint="its status says more")
+        if error.fingerprint != fingerprint:
+            raise InvalidInput(f"{alias} shows {error.key_type} {error.fingerprint}", hint="compare that one")
+        await self.dialer.trust(keeper.route, error.key, session.trusted)
+        session.retry()
+
+    def announce(self, event: Event) -> None:
+        """Give an event out that is of no session."""
+        self._hub.emit(event)
+
+    @contextlib.contextmanager
+    def _claimed(self, target: Target, *, free: bool = True) -> Iterator[None]:
+        """Keep an alias for the length of the block."""
+        if not free or target.alias in self._starting:
+            msg = f"{target.alias} is in use"
+            raise AliasInUse(msg, hint=f"stop it first, or name this one: other://{target.host}")
+        self._starting.add(target.alias)
+        try:
+            yield
+        finally:
+            self._starting.discard(target.alias)
+
+    async def _lookup(self, target: Target, keywords: Keywords | None) -> Route:
+        return await self._router.route(target, keywords, KnownRoutes(self._keepers, target.alias))
+
+    def _begin(self, route: Route, barred: MooringError | None = None) -> Session:
+        self._check_open()
+        keeper = self._keep(route, self._hub.emit, barred)
+        self._keepers[route.target.alias] = keeper
         self._hub.emit(_started(keeper.session))
         return keeper.session
 
@@ -185,7 +275,8 @@ class Pool:
         command: str,
         *,
         concurrency: int = 100,
-        max_failures: int | None = None,
+        batch: int | str | None = None,
+        max_failures: int | str | None = None,
         **keywords: Any,
     ) -> AsyncGenerator[RunOutcome]:
         """Run a command on every session that a selector means; outcomes come as they end, one for each.
@@ -197,68 +288,26 @@ class Pool:
             selector: Which sessions; see Selector. ``@file`` is read.
             command: The command line.
             concurrency: How many at once; the default keeps one event loop busy without a queue before it.
-            max_failures: The failure budget: after so many errors and statuses other than 0, the rest are not
-                tried, and say so with ``BudgetSpent``. None tries all.
+            batch: So many, or such a share of them (``"10%"``), must have ended before any other begins. None runs
+                all as one batch.
+            max_failures: The failure budget: after so many errors and statuses other than 0, or such a share of
+                all, the rest are not tried, and say so with ``BudgetSpent``. None tries all.
             keywords: As ``Session.run`` has them.
 
         Raises:
             InvalidSelector: It is malformed.
             UnknownAlias, NothingSelected: It means no session.
-            InvalidInput: A number is less than 1.
+            InvalidInput: A number is less than 1, or a share is none.
         """
-        if concurrency < 1 or (max_failures is not None and max_failures < 1):
-            msg = "concurrency and max_failures must be at least 1"
-            raise InvalidInput(msg)
-        return fan_out(
-            self.select(selector),
-            lambda session: session.run(command, **keywords),
-            concurrency=concurrency,
-            max_failures=max_failures,
-        )
+        limits = FanOutLimits(concurrency, batch, max_failures)
+        return outcomes(fan_out(self.select(selector), lambda session: session.run(command, **keywords), limits))
 
-    def select(self, selector: str | Selector) -> list[Session]:
-        """The sessions that a selector means, in the order in which they were started.
-
-        Raises:
-            InvalidSelector: It is malformed.
-            UnknownAlias: It names an alias that no session has.
-            NothingSelected: It means no session.
-        """
-        parsed = Selector.parse(selector, read=_read)
-        for alias in parsed.named:
-            if alias not in self._keepers:
-                raise self._unknown(alias)
-        chosen = [session for session in self.sessions if parsed.matches(session.alias, session.labels)]
-        if not chosen:
-            msg = f"selector {parsed.text!r} matches no session"
-            raise NothingSelected(msg, hint="all means every session")
-        return chosen
-
-    @property
-    def sessions(self) -> list[Session]:
-        """Every session, in the order in which they were started; hops that only serve others left out."""
-        return [keeper.session for keeper in self._keepers.values()]
-
-    def __getitem__(self, alias: str) -> Session:
-        """The session of this alias.
-
-        Raises:
-            UnknownAlias: There is none.
-        """
-        keeper = self._keepers.get(alias)
-        if keeper is None:
-            raise self._unknown(alias)
-        return keeper.session
-
-    def __contains__(self, alias: object) -> bool:
-        """Whether a session has this alias."""
-        return alias in self._keepers
-
-    def events(self, backlog: int = BACKLOG) -> EventStream:
+    def events(self, backlog: int = BACKLOG, wanted: Callable[[Event], bool] | None = None) -> EventStream:
         """What happens from this moment on: ``async for event in pool.events()``.
 
         Args:
             backlog: Events kept for a slow reader; then the oldest go, and are counted.
+            wanted: Asked as each event happens, while its session is still to be found; None takes all.
 
         Raises:
             InvalidInput: ``backlog`` is less than 1.
@@ -266,23 +315,12 @@ class Pool:
         if backlog < 1:
             msg = "backlog must be at least 1"
             raise InvalidInput(msg)
-        return self._hub.listen(backlog)
+        return self._hub.listen(backlog, wanted)
 
     def statistics(self) -> PoolStatistics:
         """The pool at this moment."""
-        states = Counter(session.state for session in self.sessions)
-        return PoolStatistics(
-            sessions=len(self._keepers),
-            states={state: states[state] for state in SessionState},
-            hops=len(self.hops),
-            handshakes=self.handshakes.running,
-            handshakes_waiting=self.handshakes.waiting,
-            connects=self._counts["connects"],
-            failures=self._counts["failures"],
-            losses=self._counts["losses"],
-            commands=self._counts["commands"] + sum(session.commands for session in self.sessions),
-            events_lost=self._hub.lost,
-        )
+        every = [keeper.session for keeper in self._all_keepers()]
+        return statistics(self, every, self._connects, self._hub.lost)
 
     def __repr__(self) -> str:
         """A status line."""
@@ -294,7 +332,7 @@ class Pool:
 
     def connected(self, keeper: Keeper) -> None:
         """A keeper's session came up: whoever waits for the same host or hop tries soon."""
-        self._counts["connects"] += 1
+        self._connects += 1
         for neighbour in self._neighbours.get(keeper.route.daemon, set()) - {keeper}:
             neighbour.nudge(self.dice() * _SPREAD)
         for child in self.hops.behind(keeper.route):
@@ -303,13 +341,13 @@ class Pool:
             else:
                 child.nudge(self.dice() * _SPREAD)
 
-    def failed(self, keeper: Keeper) -> None:  # noqa: ARG002 - which one is in its session's events
+    def failed(self, keeper: Keeper, error: MooringError) -> None:  # noqa: ARG002 - which one is in its session's events
         """An attempt failed."""
-        self._counts["failures"] += 1
+        self.measures.failures[error.code] += 1
 
-    def lost(self, keeper: Keeper) -> None:  # noqa: ARG002 - which one is in its session's events
+    def lost(self, keeper: Keeper, link: Link) -> None:  # noqa: ARG002 - likewise
         """A connection was lost."""
-        self._counts["losses"] += 1
+        self.measures.losses[link.ended] += 1
 
     def _check_open(self) -> None:
         if self._closing.is_set():
@@ -319,23 +357,27 @@ class Pool:
             msg = "the pool is not open"
             raise InvalidInput(msg, hint="use it in `async with mooring.Pool() as pool:`")
 
-    def _keep(self, route: Route, emit: Callable[[Event], None]) -> Keeper:
-        keeper = Keeper(Session(route.target, emit, policy=route.policy), route, self)
-        keeper.task = self._tasks.create_task(self._while_kept(keeper), name=f"keeper of {route.target.alias}")
-        self._neighbours.setdefault(route.daemon, set()).add(keeper)
+    def _keep(self, route: Route, emit: Callable[[Event], None], barred: MooringError | None = None) -> Keeper:
+        keeper = Keeper(Session(route.target, emit, policy=route.policy, measures=self.measures), route, self, barred)
+        self._employ(keeper, route)
         return keeper
 
-    async def _while_kept(self, keeper: Keeper) -> None:
+    def _employ(self, keeper: Keeper, route: Route) -> None:
+        keeper.task = self._tasks.create_task(
+            self._while_kept(keeper, route.daemon), name=f"keeper of {route.target.alias}"
+        )
+        self._neighbours.setdefault(route.daemon, set()).add(keeper)
+
+    async def _while_kept(self, keeper: Keeper, daemon: Hashable) -> None:
         try:
             await keeper.run()
         finally:
-            neighbours = self._neighbours[keeper.route.daemon]
+            neighbours = self._neighbours[daemon]  # not the keeper's: its route may have changed
             neighbours.discard(keeper)
             if not neighbours:
-                del self._neighbours[keeper.route.daemon]
+                del self._neighbours[daemon]
             if self._keepers.get(keeper.session.alias) is keeper:
                 del self._keepers[keeper.session.alias]
-            self._counts["commands"] += keeper.session.commands
 
     def _keep_hop(self, route: Route) -> Keeper:
         return self._keep(route, self._emit_for_hop)
@@ -352,19 +394,12 @@ class Pool:
     def _all_keepers(self) -> set[Keeper]:
         return set().union(*self._neighbours.values())
 
-    def _unknown(self, alias: str) -> UnknownAlias:
-        return UnknownAlias(f"no session is called {alias}", hint=f"start it: pool.start({alias!r})")
-
 
 def _started(session: Session) -> Event:
     """The first event of a session; it leaves no state."""
     return Event(
         kind=EventKind.STATE, alias=session.alias, at=time.time(), reason="started", state=SessionState.CONNECTING
     )
-
-
-def _read(name: str) -> str:
-    return Path(name).expanduser().read_text(encoding="utf-8")
 
 
 def _paths(config: ConfigFiles) -> list[Path] | None:

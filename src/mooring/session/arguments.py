@@ -6,6 +6,7 @@ import codecs
 import difflib
 import errno
 import os
+import shlex
 import stat
 from collections.abc import Mapping
 from pathlib import Path, PurePath
@@ -29,14 +30,24 @@ __all__ = [
 ]
 
 _UINT32: Final = 0xFFFF_FFFF
+_LONGEST: Final = 128 * 1024
+"""Bytes of one text: Linux starts no program with a longer one (execve(2)), and OpenSSH ends the whole connection over
+a packet of twice as many."""
 
 
-def check_command(command: object) -> None:
-    """A command line: a text for the peer's shell."""
+def check_command(command: object, *, quoted: bool = False) -> None:
+    """A command line: a text for the peer's shell; perhaps quoted there once more."""
     if not isinstance(command, str) or not command.strip() or "\0" in command:
         raise InvalidInput("a command is a text that is not empty and holds no NUL")
     if not _is_text(command):
         raise InvalidInput("a command must be encodable as UTF-8")
+    _check_length("a command", shlex.quote(command) if quoted else command)
+
+
+def _check_length(what: str, text: str) -> None:
+    """That a text fits into one packet: a longer one would cost everybody the connection."""
+    if (size := len(text.encode())) > _LONGEST:
+        raise InvalidInput(f"{what} has {size} bytes, and may have {_LONGEST}", hint="send what is long as input")
 
 
 def check_process(args: Sequence[object], keywords: Mapping[str, Any], timeout: object) -> None:
@@ -89,6 +100,7 @@ def check_env(env: object) -> None:
         if not (_is_text(name) and name and "=" not in name and _is_text(value) and "\0" not in name + value):
             # Names only: a value may be a secret.
             raise InvalidInput(f"env has {name!r}, and must map names without '=' to texts, all without NUL")
+        _check_length("a variable of env", name + value)
 
 
 def check_keywords(keywords: Mapping[str, Any], *, less: Collection[str] = ()) -> None:
@@ -111,8 +123,9 @@ def check_keywords(keywords: Mapping[str, Any], *, less: Collection[str] = ()) -
             raise InvalidInput(f"{name} is {number!r}, and must be a number of bytes from 1")
     for name in ("term_type", "subsystem"):
         text = keywords.get(name)
-        if text is not None and not _is_text(text):
-            raise InvalidInput(f"{name} is {text!r}, and must be a text or None")
+        if text is not None and not (_is_text(text) and "\0" not in text):  # for which sshd ends the connection
+            raise InvalidInput(f"{name} is {text!r}, and must be a text without NUL, or None")
+        _check_length(name, text or "")
     for name in NO_DESCRIPTORS:
         if keywords.get(name) is not None:
             _check_stream(name, keywords[name])

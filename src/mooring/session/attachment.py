@@ -6,8 +6,9 @@ import asyncio
 from typing import TYPE_CHECKING, Any, Final, TypeVar
 
 from ..model.errors import ChannelRefused, InvalidInput, SessionError, SessionNotUp
-from ..transport.channel import SlotHolder, refused
+from ..transport.channel import ChannelAhead, SlotHolder, refused
 from ..transport.mapping import session_error, words
+from .ahead import Ahead
 from .gate import ChannelGate
 
 if TYPE_CHECKING:
@@ -35,12 +36,21 @@ class Attachment:
         alias: The session's name.
         link: The link.
         channels: How many ``session`` channels to begin with.
+        counted: Called when a command is asked for, and what it returns when that has come to an end.
     """
 
-    def __init__(self, alias: str, link: Link, channels: int) -> None:
+    def __init__(
+        self,
+        alias: str,
+        link: Link,
+        channels: int,
+        counted: Callable[[], Callable[[], None]] = lambda: lambda: None,
+    ) -> None:
         self.alias = alias
         self.link = link
+        self.counted = counted
         self.gate = ChannelGate(alias, channels)
+        self.ahead = Ahead(self.gate, link)
         self.now = asyncio.get_running_loop().time
         self._openings: set[asyncio.Task[None]] = set()
 
@@ -51,6 +61,8 @@ class Attachment:
         deadline: float,
         make: Callable[[Callable[[], None]], _Holder],
         start: Callable[[_Holder], Coroutine[Any, Any, None]],
+        *,
+        command: bool = False,
     ) -> _Holder:
         """A channel with something started on it. A refused channel is queued again, since nothing ran.
 
@@ -62,6 +74,7 @@ class Attachment:
             deadline: When to give up, monotonic.
             make: Makes the channel's session from the function that frees its slot.
             start: Opens the channel for that session.
+            command: Whether to count it among the commands, from now to its end.
 
         Raises:
             ChannelLimit: No slot became free in time, or the server refused all the while.
@@ -71,13 +84,14 @@ class Attachment:
             SessionLost: It was lost after that.
         """
         since = self.now()
+        make = self._counting(make) if command else make
         while True:
             lease = self.gate.try_lease(kind, what) or await self.gate.lease(kind, what, deadline, since)
             if self.link.closed:  # a channel that ended with it gave the slot
                 lease.release()
                 msg = f"{self.alias}: its connection was lost before a channel could be asked for"
-                raise SessionNotUp(msg, hint="wait_up() waits for the next")
-            holder = make(lease.release)
+                raise SessionNotUp(msg, hint="wait until it is up again")
+            lease.holder = holder = make(lease.release)
             task = asyncio.create_task(start(holder))
             self._openings.add(task)
             try:
@@ -100,11 +114,53 @@ class Attachment:
             if self.now() >= deadline:
                 raise self.gate.limit_error(since)
 
+    def _counting(self, make: Callable[[Callable[[], None]], _Holder]) -> Callable[[Callable[[], None]], _Holder]:
+        """The same, of a command that is counted from now to its end."""
+        ended = self.counted()
+
+        def made(on_close: Callable[[], None]) -> _Holder:
+            holder = make(on_close)
+            holder.when_exited(ended)
+            return holder
+
+        return made
+
+    async def start_ahead(
+        self,
+        what: str,
+        deadline: float,
+        make: Callable[[Callable[[], None]], _Holder],
+        start: Callable[[_Holder, ChannelAhead], Coroutine[Any, Any, None]],
+    ) -> _Holder | None:
+        """Start something on the channel that was opened ahead; None where there is none.
+
+        Cancelling is safe, and the arguments and errors are as ``open`` has them.
+        """
+        taken = await self.ahead.take(deadline)
+        if taken is None:
+            return None
+        channel, lease = taken
+        lease.use(what)
+        lease.holder = holder = make(lease.release)
+        try:
+            async with asyncio.timeout_at(deadline):
+                await start(holder, channel)
+        except TimeoutError:
+            _end(holder)
+            raise self._unanswered(holder) from None
+        except Exception as error:  # noqa: BLE001 - whatever it is, it becomes one of ours
+            self._sorted(error, holder, lease)
+        except BaseException:
+            _end(holder)
+            raise
+        lease.confirmed()
+        return holder
+
     def _unanswered(self, holder: SlotHolder) -> ChannelRefused:
         """That the deadline came before the server's answer."""
         if holder.channel_opened is None:
             msg = f"{self.alias} did not answer the opening of a channel in time"
-            return ChannelRefused(msg, hint="ping() tells whether it answers at all")
+            return ChannelRefused(msg, hint="a ping tells whether it answers at all")
         msg = f"{self.alias} did not confirm the start of the command in time"
         return ChannelRefused(msg, hint="it may run there; it was sent TERM")
 
@@ -137,6 +193,7 @@ class Attachment:
 
     def detach(self, error: MooringError) -> None:
         """The link is gone: everybody who waits for a slot gets ``error``."""
+        self.ahead.detach()
         self.gate.close(error)
 
     async def wait_settled(self) -> None:

@@ -7,12 +7,13 @@ import contextlib
 import re
 import secrets
 import shlex
+import time
 from dataclasses import dataclass, field
 from typing import TYPE_CHECKING, Any, Final
 
 from ..model.errors import ChannelRefused, CommandTimeout, MooringError, SessionError, SessionLost
 from ..model.result import CommandResult
-from ..transport.channel import ExecChannel, RedirectedExec, open_exec, open_redirected
+from ..transport.channel import ChannelAhead, ExecChannel, RedirectedExec, open_exec, open_redirected
 from ..transport.mapping import session_error
 from .attachment import OPEN_TIMEOUT
 from .slots import Kind
@@ -61,6 +62,7 @@ class Command:
     redirected: bool = False
     options: Mapping[str, Any] = field(default_factory=dict)
     _marker: str = field(default="", init=False)
+    _began: float = field(default=0.0, init=False)
 
     async def run(self, attachment: Attachment) -> CommandResult[Any]:
         """Run it. Cancelling sends TERM, closes the channel and passes through.
@@ -72,6 +74,7 @@ class Command:
             CommandTimeout: The command took longer than ``timeout``.
         """
         start = attachment.now()
+        self._began = time.perf_counter()  # uvloop's clock counts whole milliseconds
         channel = await self._open(attachment, start)
         try:
             async with asyncio.timeout_at(None if self.timeout is None else start + self.timeout):
@@ -81,7 +84,7 @@ class Command:
                 await self._stop(attachment, channel)
             finally:
                 channel.abandon()
-            raise self._timeout_error(attachment, channel, start) from None
+            raise self._timeout_error(attachment, channel) from None
         except BaseException as error:
             channel.send("TERM")
             channel.abandon()
@@ -93,7 +96,7 @@ class Command:
             raise
         if attachment.link.closed and not (channel.complete and channel.status is not None):
             raise self._lost_error(attachment, channel)
-        return self._result(attachment, channel, start)
+        return self._result(attachment, channel)
 
     async def _open(self, attachment: Attachment, start: float) -> ExecChannel | RedirectedExec:
         room = self.max_output
@@ -109,6 +112,11 @@ class Command:
             made[:] = [RedirectedExec(on_close) if self.redirected else ExecChannel(on_close, self.input, room)]
             return made[0]
 
+        async def start_ahead(channel: ExecChannel | RedirectedExec, ahead: ChannelAhead) -> None:
+            ahead.start(channel, line, self.options.get("env"))
+            attachment.ahead.follow()
+            await ahead.started()
+
         async def start_it(channel: ExecChannel | RedirectedExec) -> None:
             if isinstance(channel, ExecChannel):
                 await open_exec(attachment.link.connection, channel, line, self.options)
@@ -116,11 +124,17 @@ class Command:
                 await open_redirected(attachment.link.connection, channel, line, self.input, self.options)
 
         try:
-            return await attachment.open(self.kind, self.line, start + timeout, make, start_it)
+            if self.kind is not Kind.RUN or self.redirected or self.options.keys() - {"env"}:
+                return await attachment.open(self.kind, self.line, start + timeout, make, start_it)
+            if channel := await attachment.start_ahead(self.line, start + timeout, make, start_ahead):
+                return channel
+            channel = await attachment.open(self.kind, self.line, start + timeout, make, start_it)
         except ChannelRefused:
             if self.timeout is None or attachment.now() < start + self.timeout:
                 raise
-            raise self._timeout_error(attachment, made[0], start) from None
+            raise self._timeout_error(attachment, made[0]) from None
+        attachment.ahead.follow()
+        return channel
 
     async def _stop(self, attachment: Attachment, channel: ExecChannel | RedirectedExec) -> None:
         """TERM, then KILL if that did not help within its grace."""
@@ -145,9 +159,7 @@ class Command:
         """The wrapper's line. The shell's start-up files may have printed something before it."""
         return re.search(rb"%s (\d+)\n" % self._marker.encode(), stderr) if self._marker else None
 
-    def _result(
-        self, attachment: Attachment, channel: ExecChannel | RedirectedExec, start: float
-    ) -> CommandResult[Any]:
+    def _result(self, attachment: Attachment, channel: ExecChannel | RedirectedExec) -> CommandResult[Any]:
         stdout, stderr = channel.output()
         if told := self._told(stderr):
             stderr = stderr[: told.start()] + stderr[told.end() :]
@@ -162,7 +174,7 @@ class Command:
             stderr=self.text(stderr),
             exit_status=channel.status,
             exit_signal=channel.signal,
-            duration=attachment.now() - start,
+            duration=time.perf_counter() - self._began,
             dropped=dropped,
         )
 
@@ -170,14 +182,12 @@ class Command:
         """Output as it was asked for."""
         return data if self.encoding is None else data.decode(self.encoding, self.errors)
 
-    def _timeout_error(
-        self, attachment: Attachment, channel: ExecChannel | RedirectedExec, start: float
-    ) -> CommandTimeout:
+    def _timeout_error(self, attachment: Attachment, channel: ExecChannel | RedirectedExec) -> CommandTimeout:
         started = channel.channel_opened is not None
         unconfirmed = started and channel.status is None and (attachment.link.closed or not channel.ended.done())
         return CommandTimeout(
             f"the command on {attachment.alias} took longer than {self.timeout:g} s",
-            result=self._result(attachment, channel, start),
+            result=self._result(attachment, channel),
             remote_may_still_run=unconfirmed,
             hint='it may still run there; kill="wrap" can end it' if unconfirmed and not self.wrap else None,
         )

@@ -14,7 +14,10 @@ from ..model.status import ChannelStatus
 from .slots import Kind, Slots
 
 if TYPE_CHECKING:
+    from collections.abc import Callable
+
     from ..model.errors import MooringError
+    from ..transport.channel import SlotHolder
 
 __all__ = ["ChannelGate", "Lease"]
 
@@ -24,7 +27,7 @@ _PROGRAM: Final = re.compile(r"[A-Za-z0-9_./-]{1,64}")
 class Lease:
     """One taken slot. Exactly one of ``release`` and ``refused`` frees it; a second call does nothing."""
 
-    __slots__ = ("_freed", "_gate", "_kind", "_since", "_what")
+    __slots__ = ("_freed", "_gate", "_kind", "_since", "_what", "holder")
 
     def __init__(self, gate: ChannelGate, kind: Kind, what: str, since: float) -> None:
         self._gate = gate
@@ -32,6 +35,13 @@ class Lease:
         self._what = what
         self._since = since
         self._freed = False
+        self.holder: SlotHolder | None = None
+        """The channel that it is for, as long as it is."""
+
+    def use(self, what: str) -> None:
+        """There is a command for it now."""
+        self._what = what
+        self._since = self._gate.now()
 
     def confirmed(self) -> None:
         """The server opened the channel."""
@@ -56,13 +66,20 @@ class Lease:
         freed, self._freed = self._freed, True
         if not freed:
             self._gate.holders.discard(self)
+            self.holder = None
         return not freed
 
     @property
     def name(self) -> str:
         """What holds the slot: the kind, and the program where its name can hold no secret."""
         program = self._what.split(None, 1)[0] if self._what.strip() else ""
-        return f"{self._kind.value} {program}" if _PROGRAM.fullmatch(program) else self._kind.value
+        name = f"{self._kind.value} {program}" if _PROGRAM.fullmatch(program) else self._kind.value
+        return f"{name} (abandoned)" if self.abandoned else name
+
+    @property
+    def abandoned(self) -> bool:
+        """Whether nobody is there for what runs on the channel any more, and it goes on."""
+        return self.holder is not None and self.holder.abandoned
 
     @property
     def since(self) -> float:
@@ -89,6 +106,10 @@ class ChannelGate:
         self._queue: deque[tuple[Kind, str, asyncio.Future[Lease]]] = deque()
         self._closed: MooringError | None = None
         self.freed = asyncio.Event()
+        self.ahead = 0
+        """Slots taken for channels without a command; they are given up when somebody waits."""
+        self.on_wait: Callable[[], None] = lambda: None
+        """Called when somebody begins to wait."""
 
     def try_lease(self, kind: Kind, what: str) -> Lease | None:
         """A slot if one is free and nobody waits for it, else None."""
@@ -120,6 +141,8 @@ class ChannelGate:
         else:
             self._queue.append(entry)
         self.grant()
+        if not waiter.done():
+            self.on_wait()
         try:
             async with asyncio.timeout_at(deadline):
                 return await waiter
@@ -160,10 +183,22 @@ class ChannelGate:
                 waiter.set_exception(copy.copy(error))
         self.freed.set()
 
+    @property
+    def waiting(self) -> int:
+        """How many wait for a slot."""
+        return len(self._queue)
+
     def status(self) -> ChannelStatus:
         """How it stands."""
         slots = self.slots
-        return ChannelStatus(open=slots.taken, limit=slots.limit, waiting=len(self._queue), refused=slots.refusals)
+        return ChannelStatus(
+            open=slots.taken - self.ahead,
+            limit=slots.limit,
+            waiting=self.waiting,
+            refused=slots.refusals,
+            ahead=self.ahead,
+            abandoned=sum(lease.abandoned for lease in self.holders),
+        )
 
     def _take(self, kind: Kind, what: str) -> Lease:
         self.slots.take(kind)

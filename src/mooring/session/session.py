@@ -2,13 +2,11 @@
 
 from __future__ import annotations
 
-import time
-from typing import TYPE_CHECKING, Any, Final, Literal, overload
+from typing import TYPE_CHECKING, Any, Final, Literal, TypeVar, overload
 
-from ..model.errors import (
-    CommandFailed,
-)
-from ..transport.channel import REDIRECTIONS, HeldProcess, open_process
+from ..model.errors import CommandFailed
+from ..transport.callbacks import CallersSession, open_callers
+from ..transport.channel import REDIRECTIONS, HeldProcess, SlotHolder, open_process
 from .arguments import (
     check_command,
     check_env,
@@ -20,22 +18,25 @@ from .arguments import (
 )
 from .attachment import OPEN_TIMEOUT
 from .execute import Command
+from .programs import WithPrograms
 from .slots import Kind
-from .supervised import Supervised
 
 if TYPE_CHECKING:
-    from collections.abc import Mapping
+    from collections.abc import Callable, Coroutine, Mapping
 
     from ..model.result import CommandResult
     from ..transport.link import Connection, Link
+    from .attachment import Attachment
 
 __all__ = ["PING_TIMEOUT", "Session"]
 
 PING_TIMEOUT: Final = 10.0
 """Seconds to wait for the answer to a ping: longer than any path takes, shorter than a person waits."""
 
+Holder = TypeVar("Holder", bound=SlotHolder)
 
-class Session(Supervised):
+
+class Session(WithPrograms):
     """One supervised SSH connection.
 
     A pool makes it (``Pool.start``, ``mooring.connect``); its keeper attaches and detaches connections, and
@@ -62,6 +63,15 @@ class Session(Supervised):
         return self._up().link
 
     @property
+    def attachment(self) -> Attachment:
+        """That link with its channels, for what opens channels of a kind of its own.
+
+        Raises:
+            SessionNotUp, SessionParked, SessionClosed: There is none now.
+        """
+        return self._up()
+
+    @property
     def commands(self) -> int:
         """Commands run on it since it was started."""
         return self._commands
@@ -78,8 +88,9 @@ class Session(Supervised):
             SessionLost: There was no answer in time, or the connection went meanwhile.
             SessionNotUp, SessionParked, SessionClosed: It is not up.
         """
-        seconds = await self._up().link.ping(timeout)
-        self._ping = seconds, time.monotonic()
+        link = self._up().link
+        seconds = await link.ping(timeout)
+        link.trips.took(seconds)
         return seconds
 
     @overload
@@ -164,7 +175,7 @@ class Session(Supervised):
             InvalidInput: An argument cannot be meant.
         """
         attachment = self._up()
-        check_command(command)
+        check_command(command, quoted=kill == "wrap")
         check_seconds(timeout)
         check_redirection(input, max_output, kill, keywords)
         if keywords:
@@ -181,8 +192,9 @@ class Session(Supervised):
             redirected=not REDIRECTIONS.isdisjoint(keywords),
             options=options,
         )
-        self._commands += 1
+        ended = self._counted()
         result = await call.run(attachment)
+        ended()
         if check and not result.ok:
             raise CommandFailed(f"the command on {self.alias} ended {_how(result)}", result=result)
         return result
@@ -197,7 +209,7 @@ class Session(Supervised):
         Args:
             args: As ``SSHClientConnection.create_process`` has them: the command, or nothing for a shell.
             timeout: Seconds to wait for a slot and for the server to start it.
-            keywords: As ``SSHClientConnection.create_process`` has them, ``env`` as ``run`` has it.
+            keywords: As ``SSHClientConnection.create_process`` has them, ``env`` and ``errors`` as ``run`` has them.
 
         Raises:
             SessionNotUp, SessionParked, SessionClosed: It is not up; nothing was sent.
@@ -206,15 +218,57 @@ class Session(Supervised):
             SessionLost: The connection was lost meanwhile.
             InvalidInput: An argument cannot be meant.
         """
-        attachment = self._up()
         check_process(args, keywords, timeout)
+        return await self._started(args, keywords, timeout, HeldProcess, open_process)
+
+    async def create_session(
+        self, session_factory: Callable[[], Any], *args: Any, timeout: float = OPEN_TIMEOUT, **keywords: Any
+    ) -> tuple[Any, Any]:
+        """Start a command, shell or subsystem whose output goes to callbacks, as AsyncSSH's method of this name.
+
+        What a callback raises ends its command and channel, and goes to the loop's exception handler. The channel
+        holds its slot until the server has closed it. Cancelling is safe: a channel that was opened is closed again.
+
+        Args:
+            session_factory: Makes an ``asyncssh.SSHClientSession``, when the channel is open.
+            args: As ``SSHClientConnection.create_session`` has them: the command, or nothing for a shell.
+            timeout: Seconds to wait for a slot and for the server to start it.
+            keywords: As ``SSHClientConnection.create_session`` has them, ``env`` and ``errors`` as ``run`` has them.
+
+        Returns:
+            AsyncSSH's channel, and what the factory made.
+
+        Raises:
+            SessionError, InvalidInput: As ``process``.
+        """
+        check_keywords(keywords, less=(*REDIRECTIONS, "input"))
+        check_process(args, keywords, timeout)
+        held = await self._started(
+            args, keywords, timeout, lambda on_close: CallersSession(on_close, session_factory), open_callers
+        )
+        return held.channel_opened, held.inner
+
+    async def _started(
+        self,
+        args: tuple[Any, ...],
+        keywords: dict[str, Any],
+        timeout: float,
+        make: Callable[[Callable[[], None]], Holder],
+        start: Callable[..., Coroutine[Any, Any, None]],
+    ) -> Holder:
+        """A channel of the caller's, with something started on it."""
+        attachment = self._up()
         options = _with_env(attachment.link, keywords.pop("env", None), keywords)
+        # AsyncSSH's own default ends the connection over one byte that is no text.
+        options = {"errors": "backslashreplace", **options}
+        command = args[0] if args else keywords.get("command")
         return await attachment.open(
             Kind.HELD,
-            str(args[0] if args else keywords.get("command") or keywords.get("subsystem") or "shell"),
+            str(command or keywords.get("subsystem") or "shell"),
             attachment.now() + timeout,
-            HeldProcess,
-            lambda process: open_process(attachment.link.connection, process, args, **options),
+            make,
+            lambda held: start(attachment.link.connection, held, args, **options),
+            command=command is not None,
         )
 
 

@@ -6,7 +6,7 @@ import asyncio
 import time
 from typing import TYPE_CHECKING, Protocol
 
-from ..model.errors import SessionClosed, SessionNotUp, SessionParked, WaitTimeout
+from ..model.errors import HostKeyError, SessionClosed, SessionNotUp, SessionParked, WaitTimeout
 from ..model.event import Event, EventKind
 from ..model.status import ChannelStatus, Direction, SessionState, SessionStatus
 from .attachment import Attachment
@@ -17,6 +17,7 @@ if TYPE_CHECKING:
     from collections.abc import Callable
 
     from ..model.errors import MooringError
+    from ..model.measure import Measures
     from ..model.target import Target
     from ..transport.link import Link
 
@@ -45,6 +46,7 @@ class Supervised:
         emit: Told of every event.
         direction: Who opens the TCP connection.
         policy: How host keys are decided; None for what the target says.
+        measures: What its calls are counted in; None for nothing.
     """
 
     def __init__(
@@ -53,8 +55,10 @@ class Supervised:
         emit: Callable[[Event], None],
         direction: Direction = Direction.DIALED,
         policy: str | None = None,
+        measures: Measures | None = None,
     ) -> None:
         self._target = target
+        self._measures = measures
         self._direction = direction
         self._policy = _policy_name(policy or target.host_key or "verify")
         self._emit = emit
@@ -65,7 +69,6 @@ class Supervised:
         self._attachment: Attachment | None = None
         self._supervisor: Supervisor | None = None
         self._waiters: set[asyncio.Future[None]] = set()
-        self._ping: tuple[float, float] | None = None
         self._commands = 0
         self._connects = 0
         self._attempts = 0
@@ -102,9 +105,15 @@ class Supervised:
         """Why it is not up, where an error is the reason."""
         return self._error
 
+    @property
+    def traffic(self) -> tuple[int, int]:
+        """Bytes of SSH sent and received on the connection that it has, also while that is being lost."""
+        return (0, 0) if self._attachment is None else (self._attachment.link.sent, self._attachment.link.received)
+
     def status(self) -> SessionStatus:
         """Everything about it, as one value."""
         link = self._attachment.link if self._attachment else None
+        trips = link.trips if link else None
         error = self._error
         supervisor = self._supervisor
         return SessionStatus(
@@ -121,17 +130,21 @@ class Supervised:
             attempts=self._attempts,
             connects=self._connects,
             retry_in=supervisor.retry_in if supervisor else None,
+            username=link.route.username if link else None,
+            port=link.route.port if link else None,
             peer=link.peer if link else None,
             via=link.route.hops if link else (),
             server=link.server if link else None,
             host_key=link.host_key if link else None,
+            offered_key=error.fingerprint if isinstance(error, HostKeyError) and error.key else None,
             host_key_policy=link.host_key_policy if link else self._policy,
             algorithms=link.algorithms if link else {},
             legacy=link.legacy if link else (),
             channels=self._attachment.gate.status() if self._attachment else ChannelStatus(),
             commands=self._commands,
-            ping=self._ping[0] if self._ping else None,
-            ping_age=time.monotonic() - self._ping[1] if self._ping else None,
+            ping=trips.last if trips else None,
+            ping_age=time.monotonic() - trips.at if trips and trips.last is not None else None,
+            latency=trips.seconds() if trips else (),
         )
 
     async def wait_up(self, timeout: float | None = 60.0) -> None:
@@ -152,8 +165,8 @@ class Supervised:
                         raise self._not_up() from self._error
                     await self.wait_change()
         except TimeoutError:
-            msg = f"{self.alias} was not up within {timeout:g} s: {self._state.value}, {self._reason}"
-            raise WaitTimeout(msg, hint="it goes on trying; status() tells when") from self._error
+            msg = f"{self.alias} was not up within {timeout:g} s: {self._state.value}, {self._why}"
+            raise WaitTimeout(msg, hint="it goes on trying; its status tells when") from self._error
 
     async def wait_change(self) -> None:
         """Wait for the next change of state, however long that takes. Cancelling is safe."""
@@ -194,7 +207,7 @@ class Supervised:
 
     def attach(self, link: Link, reason: str) -> None:
         """A connection stands: the session is up."""
-        self._attachment = Attachment(self.alias, link, self._target.channels or CHANNELS)
+        self._attachment = Attachment(self.alias, link, self._target.channels or CHANNELS, self._counted)
         self._error = None
         self._attempts = 0
         self._connects += 1
@@ -202,9 +215,12 @@ class Supervised:
 
     async def detach(self, state: SessionState, error: MooringError | None, reason: str) -> None:
         """There is no connection any more, or no attempt that got one: fail what waits, come to ``state``."""
+        if self._measures is not None:  # in the same turn as it has no part in ``traffic`` any more
+            sent, received = self.traffic
+            self._measures.sent += sent
+            self._measures.received += received
         attachment, self._attachment = self._attachment, None
         self._error = error
-        self._ping = None
         self._come_to(state, reason)
         if attachment is not None:
             attachment.detach(self._not_up())
@@ -213,6 +229,25 @@ class Supervised:
     def trusted(self, reason: str) -> None:
         """A host key was learned, added or dropped."""
         self._emit(Event(kind=EventKind.HOST_KEY, alias=self.alias, at=time.time(), reason=reason))
+
+    def restored(self, reason: str, error: MooringError | None) -> None:
+        """Something that was lost with the connection stands again, or does not yet."""
+        code = error.code if error else None
+        self._emit(Event(kind=EventKind.RESTORED, alias=self.alias, at=time.time(), reason=reason, error=code))
+
+    def carries(self, reason: str) -> None:
+        """A forward was made, or is no more."""
+        if self._state is not SessionState.CLOSED:  # that is the last that is told of it
+            self._emit(Event(kind=EventKind.FORWARD, alias=self.alias, at=time.time(), reason=reason))
+
+    def _counted(self) -> Callable[[], None]:
+        """A command is asked for; returns what to call when it has come to an end."""
+        self._commands += 1
+        measures, began = self._measures, time.perf_counter()
+        if measures is None:
+            return lambda: None
+        measures.asked += 1
+        return lambda: measures.commands.observe(time.perf_counter() - began)
 
     def _come_to(self, state: SessionState, reason: str) -> None:
         previous = self._state
@@ -253,10 +288,17 @@ class Supervised:
             return SessionClosed(f"{self.alias} was closed")
         if self._state is SessionState.PARKED:
             hint = self._error.hint if self._error else None
-            return SessionParked(f"{self.alias} is parked: {self._reason}", hint=hint or "mend it, then retry()")
+            return SessionParked(f"{self.alias} is parked: {self._reason}", hint=hint or "mend it, then retry")
         if self._state is SessionState.UP:
-            return SessionNotUp(f"{self.alias} has just lost its connection", hint="wait_up() waits for the next")
-        return SessionNotUp(f"{self.alias} is {self._state.value}: {self._reason}", hint="wait_up() waits for it")
+            return SessionNotUp(f"{self.alias} has just lost its connection", hint="wait until it is up again")
+        return SessionNotUp(f"{self.alias} is {self._state.value}: {self._why}", hint="wait until it is up")
+
+    @property
+    def _why(self) -> str:
+        """The reason for its state, and while it is dialed again what went wrong before."""
+        if self._state is SessionState.CONNECTING and self._error is not None:
+            return f"{self._reason}, after: {self._error}"
+        return self._reason
 
     def __repr__(self) -> str:
         """A status line."""

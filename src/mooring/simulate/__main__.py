@@ -15,12 +15,15 @@ from pathlib import Path
 from typing import TYPE_CHECKING
 
 from ..model.errors import MooringError
+from .device import SimulatedDevices
 from .hosts import SimulatedHosts
+from .profile import Profile
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Sequence
 
 _MAX_PORT = 65_535
+_LONGEST = 86_400.0
 _EXAMPLES = """\
 Examples:
   mooring simulate hosts                           one host, open to everybody
@@ -28,8 +31,12 @@ Examples:
   mooring simulate hosts --count 1000 --one-port   a thousand hosts on one port, told apart by user name
   mooring simulate hosts --user admin --password secret --latency 0.2
 
+  mooring simulate junos --count 3 --call-home 127.0.0.1:4334 --secret s3cret
+  mooring simulate junos --call-home 127.0.0.1:4334 --profile junos --profile my-replies/
+
 Simulated hosts answer: true, false, hostname, uptime, echo TEXT, stderr TEXT, cat, sleep SECONDS, exit STATUS,
 bytes COUNT, show version. When they listen, one line of JSON on stdout says where, and which host key they show.
+Junos devices dial instead, again and again, and answer show commands and NETCONF; the line says who they are.
 They end at SIGTERM, at SIGINT, and, if stdin is a pipe, when it is closed.
 """
 
@@ -39,7 +46,7 @@ def parser() -> argparse.ArgumentParser:
     program = argparse.ArgumentParser(
         prog="mooring simulate", description=_EXAMPLES, formatter_class=argparse.RawDescriptionHelpFormatter
     )
-    commands = program.add_subparsers(dest="what", required=True, metavar="hosts")
+    commands = program.add_subparsers(dest="what", required=True, metavar="hosts|junos")
     hosts = commands.add_parser(
         "hosts",
         help="hosts that answer commands",
@@ -55,12 +62,32 @@ def parser() -> argparse.ArgumentParser:
     add("--user", help="let in this user only (default: anybody)")
     add("--password", help="ask for this password")
     add("--authorized-keys", type=Path, metavar="FILE", help="let in by these public keys")
-    add("--latency", type=float, default=0.0, metavar="SECONDS", help="wait before each answer (default: 0)")
+    add("--latency", type=_seconds, default=0.0, metavar="SECONDS", help="wait before each answer (default: 0)")
     add("--max-sessions", type=_positive, metavar="N", help="channels open at once on a connection (default: any)")
+    _add_junos(commands.add_parser("junos", help="devices that call home", usage="%(prog)s [OPTION]..."))
     return program
 
 
-async def serve(hosts: SimulatedHosts) -> None:
+def _add_junos(junos: argparse.ArgumentParser) -> None:
+    add = junos.add_argument
+    add("--count", type=_positive, default=1, metavar="N", help="how many (default: 1)")
+    add("--call-home", type=_place, required=True, metavar="HOST:PORT", help="whom they dial")
+    add("--name", default="device", help="their ids are this and a number (default: %(default)s)")
+    add("--secret", help="the secret of outbound-ssh, by which they prove their ids")
+    add("--no-preamble", action="store_true", help="say nothing before SSH, as devices that follow RFC 8071")
+    add("--user", default="admin", help="who may log in (default: %(default)s)")
+    add("--password", default="juniper123", help="by which password (default: %(default)s)")
+    add(
+        "--profile",
+        action="append",
+        metavar="NAME",
+        help="what they answer: junos (default), netconf, or a folder of reply files, RPC-TAG.xml or show-WHAT.txt;"
+        " given again, its files are added",
+    )
+    add("--reconnect", type=_seconds, default=15.0, metavar="SECONDS", help="until they call again (default: 15)")
+
+
+async def serve(hosts: SimulatedHosts | SimulatedDevices) -> None:
     """Run the hosts until a signal, or the end of a piped stdin, and say on stdout when they listen."""
     loop = asyncio.get_running_loop()
     ended = asyncio.Event()
@@ -68,16 +95,22 @@ async def serve(hosts: SimulatedHosts) -> None:
         loop.add_signal_handler(number, ended.set)
     async with hosts:
         with await _watch_stdin(ended.set):
-            ready = {
-                "pid": os.getpid(),
-                "host_key": hosts.public_key,
-                "known_hosts": hosts.known_hosts.splitlines(),
-                "hosts": [
-                    {"name": host.name, "host": host.address, "port": host.port, "user": host.user} for host in hosts
-                ],
-            }
-            print(json.dumps(ready), flush=True)
+            print(json.dumps({"pid": os.getpid(), **_told(hosts)}), flush=True)
             await ended.wait()
+
+
+def _told(hosts: SimulatedHosts | SimulatedDevices) -> dict[str, object]:
+    """What others need to know of them."""
+    if isinstance(hosts, SimulatedDevices):
+        devices = [
+            {"device_id": each.device_id, "serial": each.serial, "host_key": each.public_key} for each in hosts.devices
+        ]
+        return {"devices": devices}
+    return {
+        "host_key": hosts.public_key,
+        "known_hosts": hosts.known_hosts.splitlines(),
+        "hosts": [{"name": host.name, "host": host.address, "port": host.port, "user": host.user} for host in hosts],
+    }
 
 
 def main(arguments: Sequence[str] | None = None) -> int:
@@ -86,24 +119,44 @@ def main(arguments: Sequence[str] | None = None) -> int:
     logging.getLogger("asyncssh").setLevel(logging.WARNING)
     _raise_descriptor_limit()
     try:
-        keys = options.authorized_keys.read_text() if options.authorized_keys else ""
-        hosts = SimulatedHosts(
-            count=options.count,
-            address=options.host,
-            port=options.port,
-            one_port=options.one_port,
-            user=options.user,
-            password=options.password,
-            authorized_keys=keys,
-            latency=options.latency,
-            max_sessions=options.max_sessions,
-        )
+        hosts = _devices(options) if options.what == "junos" else _hosts(options)
         with asyncio.Runner(loop_factory=_loop_factory()) as runner:
             runner.run(serve(hosts))
     except (MooringError, OSError, UnicodeError) as error:
         print(f"mooring.simulate: {error}", file=sys.stderr)
         return 1
     return 0
+
+
+def _hosts(options: argparse.Namespace) -> SimulatedHosts:
+    keys = options.authorized_keys.read_text() if options.authorized_keys else ""
+    return SimulatedHosts(
+        count=options.count,
+        address=options.host,
+        port=options.port,
+        one_port=options.one_port,
+        user=options.user,
+        password=options.password,
+        authorized_keys=keys,
+        latency=options.latency,
+        max_sessions=options.max_sessions,
+    )
+
+
+def _devices(options: argparse.Namespace) -> SimulatedDevices:
+    host, port = options.call_home
+    return SimulatedDevices(
+        host,
+        port,
+        count=options.count,
+        name=options.name,
+        preamble=not options.no_preamble,
+        secret=options.secret,
+        user=options.user,
+        password=options.password,
+        profile=Profile(*options.profile or ()),
+        reconnect=options.reconnect,
+    )
 
 
 class _StdinEnd(asyncio.Protocol):
@@ -136,11 +189,24 @@ def _port(text: str) -> int:
     return number
 
 
+def _place(text: str) -> tuple[str, int]:
+    host, colon, port = text.rpartition(":")
+    if not colon or not host:
+        raise argparse.ArgumentTypeError(f"{text} is not HOST:PORT")
+    return host.strip("[]"), _port(port)
+
+
 def _positive(text: str) -> int:
-    number = int(text)
-    if number < 1:
-        raise argparse.ArgumentTypeError(f"{text} is less than 1")
-    return number
+    if not text.isascii() or not text.isdecimal() or int(text) < 1:
+        raise argparse.ArgumentTypeError(f"{text!r} is no number from 1")
+    return int(text)
+
+
+def _seconds(text: str) -> float:
+    with contextlib.suppress(ValueError):
+        if 0 <= (seconds := float(text)) <= _LONGEST:
+            return seconds
+    raise argparse.ArgumentTypeError(f"{text!r} is no number of seconds")
 
 
 def _raise_descriptor_limit() -> None:

@@ -5,6 +5,8 @@ Add a command by adding a function to the table at the end.
 
 from __future__ import annotations
 
+import contextlib
+import math
 import shlex
 from dataclasses import dataclass
 from typing import TYPE_CHECKING, Final, TypeAlias
@@ -102,10 +104,10 @@ def _cat(rest: str, _host: str) -> Action:
 
 
 def _sleep(rest: str, _host: str) -> Action:
-    try:
-        return Sleep(float(rest))
-    except ValueError:
-        return _bad("sleep", "number of seconds", rest)
+    with contextlib.suppress(ValueError):
+        if 0 <= (seconds := float(rest)) < math.inf:
+            return Sleep(seconds)
+    return _bad("sleep", "number of seconds", rest)
 
 
 def _exit(rest: str, _host: str) -> Action:

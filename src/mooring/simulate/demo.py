@@ -1,31 +1,33 @@
-"""The demonstration: real commands over held sessions, and one that heals. All of it on this machine."""
+"""The demonstration: a daemon that holds sessions, and the ways in to them. All of it on this machine."""
 
 from __future__ import annotations
 
 import asyncio
 import contextlib
-import os
+import json
 import shutil
-import sys
 import time
 from typing import TYPE_CHECKING, Final
 
-from ..model.errors import ConfigError, SessionLost
-from ..model.event import EventKind
-from ..model.status import SessionState
-from ..pool import Pool
+from ..client import Daemon
+from ..model.errors import ConfigError, WaitTimeout
+from ..model.target import Target
+from .device import SimulatedDevices
 from .hosts import SimulatedHosts
 from .link import FaultyLink
+from .mooringd import ThrowawayDaemon
 from .openssh import ThrowawaySshd
+from .ports import ReservedPort
+from .transcript import Transcript, heading, tell, until
 
 if TYPE_CHECKING:
-    from ..pool.events import EventStream
-    from ..session import Session
+    from collections.abc import Mapping
 
 __all__ = ["demo"]
 
 _HOSTS: Final = 12
-_COMMANDS: Final = 200
+_DEVICES: Final = 3
+_PASSWORD_IN: Final = "DEMO_PASSWORD"  # noqa: S105 - the name of a variable
 _WAIT: Final = 30.0
 
 
@@ -38,124 +40,134 @@ async def demo() -> None:
     tell("Everything here is on this machine, and gone at the end.")
     async with contextlib.AsyncExitStack() as stack:
         hosts = await stack.enter_async_context(SimulatedHosts(count=_HOSTS))
-        pool = await stack.enter_async_context(Pool(config=None))
-        heading(f"Hold sessions to {_HOSTS} simulated switches and to a real OpenSSH server")
+        heading(f"A daemon, and {_HOSTS} simulated switches from its configuration file")
         start = time.perf_counter()
-        for number, host in enumerate(hosts, 1):
-            site = "ams" if number % 2 else "fra"
-            await pool.start(
-                f"sw{number}://demo@{host.address}:{host.port}", host_key=hosts.public_key, label=[f"site:{site}"]
-            )
-        link = await _start_openssh(stack, pool)
-        for session in pool.sessions:
-            await session.wait_up(timeout=_WAIT)
-        tell(f"{len(pool.sessions)} sessions up after {time.perf_counter() - start:.2f} s, every host key verified:")
-        for session in pool.sessions[-2:]:
-            status = session.status()
-            tell(f"  {status.alias:8} {status.state}  {status.peer}  {status.server}  {status.algorithms['cipher']}")
-        await _fan_out(pool)
-        session = pool.sessions[-1]
-        await _compare(session)
-        if link is not None:
-            await _heal(pool, session, link)
+        door = ReservedPort()
+        stack.callback(door.close)
+        config = f'{_switches(hosts)}[call_home]\nlisten = ["{door.host}:{door.port}"]\n'
+        daemon = await stack.enter_async_context(ThrowawayDaemon(config))
+        client = Daemon(str(daemon.folder / "mooring.sock"))
+        tell(f"$ mooringd --config {daemon.folder / 'config.toml'} &")
+        await asyncio.to_thread(_wait_up, client)
+        tell(f"({time.perf_counter() - start:.1f} s later)")
+        transcript = Transcript({**daemon.environment, _PASSWORD_IN: SimulatedDevices.password})
+        await transcript.show("status", "site:ams")
+        openssh = await _openssh(stack, transcript)
+        heading("One command on a selection; equal answers are shown together")
+        await transcript.show("run", "site:ams,!sw3", "--", "uptime")
+        await _rest(client)
+        heading("The shell")
+        await transcript.show("shell", lines=("run sw1 hostname", "stop sw12", "exit"))
+        async with SimulatedDevices(door.host, door.port, count=_DEVICES, reconnect=0.5):
+            await _approve(transcript, client)
+        if openssh is not None:
+            await _heal(transcript, openssh)
         heading("The end")
-        stopped = await pool.stop("all")
-        tell(f"{len(stopped)} sessions closed. Next: README.md shows the same in twelve lines of Python.")
+        start = time.perf_counter()
+        code = await daemon.aclose()
+        tell(f"mooringd was told to end, and did after {time.perf_counter() - start:.1f} s with exit code {code}.")
 
 
-async def _start_openssh(stack: contextlib.AsyncExitStack, pool: Pool) -> FaultyLink | None:
+def _switches(hosts: SimulatedHosts) -> str:
+    """Tables of the daemon's configuration file."""
+    return "".join(
+        f'[sessions.sw{number}]\nhost = "{host.address}"\nport = {host.port}\nusername = "demo"\n'
+        f'host_key = "{hosts.public_key}"\nlabel = ["site:{"ams" if number % 2 else "fra"}"]\n'
+        for number, host in enumerate(hosts, 1)
+    )
+
+
+def _wait_up(client: Daemon) -> None:
+    """Wait until every session is up."""
+    waiting: set[str] = set()
+    deadline = time.monotonic() + _WAIT
+    for name, value in client.events("/v1/events"):
+        for session in value["sessions"] if name == "snapshot" else [value]:
+            (waiting.discard if session["state"] == "up" else waiting.add)(session["alias"])
+        if not waiting:
+            return
+        if time.monotonic() > deadline:
+            break
+    raise WaitTimeout(f"{', '.join(waiting)} did not come up within {_WAIT:g} s")
+
+
+async def _openssh(stack: contextlib.AsyncExitStack, transcript: Transcript) -> FaultyLink | None:
     """A session to a throwaway sshd through a link that we can cut; None where there is no sshd."""
+    heading("And a real OpenSSH server")
     try:
         sshd = await stack.enter_async_context(ThrowawaySshd())
     except ConfigError as error:
-        tell(f"(without OpenSSH: {error})")
+        tell(f"(not here: {error})")
         return None
     link = await stack.enter_async_context(FaultyLink(sshd.host, sshd.port))
-    await pool.start(
-        f"openssh://{sshd.user}@{link.host}:{link.port}",
-        host_key=sshd.host_key,
-        identity=[str(sshd.client_key)],
-        agent_path=None,
-        keepalive=2,
+    target = Target.parse(
+        f"openssh://{sshd.user}@{link.host}:{link.port}", identity=[str(sshd.client_key)], host_key=sshd.host_key
     )
+    await transcript.show("start", str(target))
+    await transcript.show("run", "openssh", "--", "uname -sr; echo careful >&2; exit 3", code=3)
+    # Counted on this very machine while it serves both ends; `make bench` measures with care.
+    ours = await transcript.time("run", "openssh", "true")
+    tell(f"(the whole program `mooring run openssh true`: {ours * 1000:.0f} ms{await _compared(sshd)})")
     return link
 
 
-async def _fan_out(pool: Pool) -> None:
-    heading("One command on a selection, answers as they come: site:ams, show version")
+async def _compared(sshd: ThrowawaySshd) -> str:
+    if not shutil.which("ssh"):
+        return ""
+    command = ["ssh", "-F", "none", "-i", str(sshd.client_key), "-o", "IdentitiesOnly=yes", "-o", "BatchMode=yes"]
+    command += ["-o", "StrictHostKeyChecking=no", "-o", "UserKnownHostsFile=/dev/null", "-o", "LogLevel=ERROR"]
+    command += ["-p", str(sshd.port), f"{sshd.user}@{sshd.host}", "true"]
     start = time.perf_counter()
-    answers = [outcome async for outcome in pool.run("site:ams", "show version", timeout=10)]
-    seconds = time.perf_counter() - start
-    for outcome in answers[:2]:
-        first = str(outcome.result.stdout).splitlines()[0] if outcome.result else outcome.error
-        tell(f"  {outcome.alias:8} {first}")
-    good = sum(outcome.ok for outcome in answers)
-    tell(f"  ... {len(answers)} answers in {seconds * 1000:.0f} ms, {good} of them ok")
+    process = await asyncio.create_subprocess_exec(*command, stdin=asyncio.subprocess.DEVNULL)
+    async with asyncio.timeout(_WAIT):
+        await process.wait()
+    return f"; `ssh`, with its handshake: {(time.perf_counter() - start) * 1000:.0f} ms"
 
 
-async def _compare(session: Session) -> None:
-    heading(f"A command over a held session, beside a new connection for each: true on {session.alias}")
-    # Counted on this very machine while it serves both ends; `make bench` measures with care.
-    start = time.perf_counter()
-    for _ in range(_COMMANDS):
-        await session.run("true", check=True)
-    held = (time.perf_counter() - start) / _COMMANDS
-    tell(f"  held: {held * 1000:.1f} ms each, {_COMMANDS} in a row on one connection")
-    if shutil.which("ssh") and session.alias == "openssh":
-        fresh = await _time_ssh(session)
-        tell(f"  ssh:  {fresh * 1000:.1f} ms each, a handshake every time: {fresh / held:.0f} times as long")
+async def _rest(client: Daemon) -> None:
+    heading("The same over REST")
+    path, body = "/v1/sessions/sw2/run", {"command": "hostname"}
+    tell(f"POST {path} {json.dumps(body)}")
+    answer: Mapping[str, object] = await asyncio.to_thread(client.request, "POST", path, body)
+    tell(json.dumps(answer))
 
 
-async def _time_ssh(session: Session, times: int = 3) -> float:
-    target = session.target
-    (identity,) = target.identity or ("",)
-    command = ["ssh", "-F", "none", "-i", identity, "-o", "IdentitiesOnly=yes", "-o", "StrictHostKeyChecking=no"]
-    command += ["-o", "UserKnownHostsFile=/dev/null", "-o", "LogLevel=ERROR", "-o", "BatchMode=yes"]
-    command += ["-p", str(target.port), f"{target.username}@{target.host}", "true"]
-    start = time.perf_counter()
-    for _ in range(times):
-        process = await asyncio.create_subprocess_exec(*command, stdin=asyncio.subprocess.DEVNULL)
-        async with asyncio.timeout(_WAIT):
-            await process.wait()
-    return (time.perf_counter() - start) / times
+async def _approve(transcript: Transcript, client: Daemon) -> None:
+    heading(f"{_DEVICES} devices behind NAT call home; somebody compares their fingerprints, and approves them")
+    waiting = await asyncio.to_thread(_wait_pending, client)
+    await transcript.show("pending")
+    for number, device in enumerate(waiting, 1):
+        names = ("--alias", f"core{number}", "--user", "admin")
+        await transcript.show("approve", device, *names, "--password-from", f"env:{_PASSWORD_IN}")
+    await asyncio.to_thread(_wait_up, client)
+    await transcript.show("status", "core*")
+    await transcript.show("run", "core*", "--", "show version")
 
 
-async def _heal(pool: Pool, session: Session, link: FaultyLink) -> None:
+def _wait_pending(client: Daemon) -> list[str]:
+    """The ids of those that wait, once all of them do, in the order of what they claim."""
+    deadline = time.monotonic() + _WAIT
+    for _ in client.events("/v1/events"):
+        found = client.request("GET", "/v1/pending")["pending"]
+        if len(found) == _DEVICES:
+            return [device["id"] for device in sorted(found, key=lambda device: str(device["device_id"]))]
+        if time.monotonic() > deadline:
+            break
+    raise WaitTimeout(f"{_DEVICES} devices did not call within {_WAIT:g} s")
+
+
+async def _heal(transcript: Transcript, link: FaultyLink) -> None:
     heading("Cut the link under a running command, and watch the session come back")
-    with pool.events() as events:
-        running = asyncio.create_task(session.run("echo begun; sleep 30"))
-        await asyncio.sleep(0.2)
-        link.cut()
-        try:
-            await running
-        except SessionLost as error:
-            tell(f"  the command: {error.message}; it had printed {error.stdout!r}")
-        async with asyncio.timeout(_WAIT):
-            await _follow(events, until=SessionState.BACKOFF)
-            link.heal()
-            tell("  (the link is mended)")
-            session.retry()
-            await _follow(events, until=SessionState.UP)
-    result = await session.run("uname -sr", timeout=10)
-    tell(f"  and again: uname -sr says {str(result.stdout).strip()}")
-
-
-async def _follow(events: EventStream, until: SessionState) -> None:
-    """Print the changes of state up to the one that is waited for."""
-    async for event in events:
-        if event.kind is EventKind.STATE:
-            tell(f"  {event.alias}: {event.previous} -> {event.state}: {event.reason}")
-            if event.state is until:
-                return
-
-
-def heading(text: str) -> None:
-    """A step of the demonstration, set off where the output is a terminal."""
-    plain = "NO_COLOR" in os.environ or not sys.stdout.isatty()
-    tell(f"\n{text}" if plain else f"\n\033[1m{text}\033[0m")
-
-
-def tell(text: str) -> None:
-    """A line, at once."""
-    sys.stdout.write(f"{text}\n")
-    sys.stdout.flush()
+    async with transcript.background("events", "openssh") as events:
+        await until(events, "following")
+        async with transcript.background("run", "openssh", "--", "echo begun; cat") as running:
+            await until(running, "begun")
+            link.cut()
+            tell("(the link is cut)")
+            await until(running, "mooring run:")
+        await until(events, "backoff")
+        link.heal()
+        tell("(the link is mended; the session would try again by itself)")
+        await transcript.show("start", "openssh")
+        await until(events, "-> up")
+    await transcript.show("run", "openssh", "echo here again")

@@ -2,8 +2,6 @@
 
 from __future__ import annotations
 
-import asyncio
-import contextlib
 import getpass
 import os
 import shutil
@@ -15,14 +13,13 @@ import asyncssh
 
 from ..model.errors import ConfigError
 from .ports import ReservedPort
+from .program import Program
 
 if TYPE_CHECKING:
     from types import TracebackType
 
 __all__ = ["ThrowawaySshd"]
 
-_START: Final = 10.0
-_STOP: Final = 5.0
 _HOST: Final = "127.0.0.1"
 # SHLVL: bash reads ~/.bashrc when sshd starts it, unless it thinks that another shell did. What is shown with this
 # server is SSH, and not how long somebody's start-up files take.
@@ -60,8 +57,7 @@ class ThrowawaySshd:
 
     def __init__(self) -> None:
         self._reserved = ReservedPort(_HOST)
-        self._process: asyncio.subprocess.Process | None = None
-        self._log: asyncio.Task[None] | None = None
+        self._program = Program("sshd")
         self.port = self._reserved.port
         self.user = getpass.getuser()
 
@@ -75,7 +71,8 @@ class ThrowawaySshd:
         self._folder = Path(tempfile.mkdtemp(prefix="mooring-sshd-"))
         try:
             self._write_files()
-            await self._start(program)
+            words = (program, "-D", "-e", "-f", str(self._folder / "sshd_config"))
+            await self._program.start(*words, until=b"Server listening on")
         except BaseException:
             await self.aclose()
             raise
@@ -102,48 +99,10 @@ class ThrowawaySshd:
         if os.geteuid() == 0:
             Path("/run/sshd").mkdir(mode=0o755, exist_ok=True)
 
-    async def _start(self, program: str) -> None:
-        self._process = await asyncio.create_subprocess_exec(
-            program,
-            "-D",
-            "-e",
-            "-f",
-            str(self._folder / "sshd_config"),
-            stdin=asyncio.subprocess.DEVNULL,
-            stdout=asyncio.subprocess.DEVNULL,
-            stderr=asyncio.subprocess.PIPE,
-        )
-        assert self._process.stderr is not None  # noqa: S101 - asked for above
-        said = b""
-        try:
-            async with asyncio.timeout(_START):
-                while b"Server listening on" not in said:
-                    line = await self._process.stderr.readline()
-                    if not line:
-                        raise ConfigError(f"sshd does not start: {said.decode(errors='replace').strip()}")
-                    said += line
-        except TimeoutError:
-            raise ConfigError(f"sshd did not listen within {_START:g} s") from None
-        self._log = asyncio.create_task(_drain(self._process.stderr))
-
     async def aclose(self) -> None:
         """End it and remove its files. Safe to call twice."""
-        process, self._process = self._process, None
-        if process is not None:
-            for end in (process.terminate, process.kill):
-                with contextlib.suppress(ProcessLookupError, TimeoutError):
-                    end()
-                    async with asyncio.timeout(_STOP):
-                        await process.wait()
-                        break
-        if self._log is not None:
-            self._log.cancel()
-            await asyncio.gather(self._log, return_exceptions=True)
-        self._reserved.close()
-        shutil.rmtree(self._folder, ignore_errors=True)
-
-
-async def _drain(stream: asyncio.StreamReader) -> None:
-    """Read the log away, so that sshd never waits for us."""
-    while await stream.read(65536):
-        pass
+        try:
+            await self._program.aclose()
+        finally:
+            self._reserved.close()
+            shutil.rmtree(self._folder, ignore_errors=True)

@@ -75,6 +75,10 @@ class SSHConfig:
         ]
         return cls(files, here)
 
+    def parsed(self) -> tuple[File, ...]:
+        """Its files, taken apart."""
+        return self._files
+
     def lookup(
         self,
         host: str,
@@ -99,7 +103,7 @@ class SSHConfig:
             ConfigError: The files cannot be honoured for this host; the message names the line.
         """
         _check(host, user, port)
-        resolution = Resolution(self._files, host, self._local, run_exec)
+        resolution = Resolution(self.parsed(), host, self._local, run_exec)
         if user is not None:
             resolution.settings["user"] = Setting(user, None)
         if port is not None:

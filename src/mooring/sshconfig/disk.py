@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import glob
 import os
+import tempfile
 from pathlib import Path
 from typing import Protocol
 
@@ -50,6 +51,28 @@ class Disk:
                     hint=f"chmod go-w {path}, and make it your own",
                 )
         return file.read_bytes().decode("utf-8", "surrogateescape")
+
+    def write(self, path: str, content: bytes, *, create_dirs: bool) -> None:
+        """Put a file in the place of another at once, with its mode; a new one is its owner's alone.
+
+        Raises:
+            OSError: It cannot be written; what was there is there still.
+        """
+        file = Path(path).resolve()  # a link goes on to lead there
+        if create_dirs:
+            file.parent.mkdir(mode=0o700, parents=True, exist_ok=True)
+        mode = file.stat().st_mode & 0o7777 if file.exists() else 0o600
+        descriptor, name = tempfile.mkstemp(prefix=f".{file.name}.", dir=file.parent)
+        try:
+            with os.fdopen(descriptor, "wb") as stream:
+                stream.write(content)
+                stream.flush()
+                os.fsync(stream.fileno())
+            Path(name).chmod(mode)
+            Path(name).replace(file)
+        except BaseException:
+            Path(name).unlink(missing_ok=True)
+            raise
 
     def find(self, pattern: str) -> list[str]:
         """The files that fit."""

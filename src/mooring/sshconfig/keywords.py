@@ -30,6 +30,7 @@ class Take(Enum):
     SEND_ENV = auto()
     PROXY = auto()
     AGENT = auto()
+    REKEY = auto()
 
 
 @dataclass(frozen=True, slots=True)
@@ -192,7 +193,6 @@ _OTHER_FIRST: Mapping[str, Parse] = {
     "port": one(values.port),
     "pubkeyacceptedalgorithms": _keys,
     "pubkeyauthentication": one(choice(_PUBKEY)),
-    "rekeylimit": values.rekey_limit,
     "remotecommand": values.raw,
     "requesttty": one(choice(_TTY)),
     "sessiontype": one(choice(("none", "subsystem", "default"))),
@@ -214,6 +214,7 @@ _REPEATED: tuple[tuple[str, Parse, Take], ...] = (
     ("localforward", _forward, Take.ALL),
     ("proxycommand", values.raw, Take.PROXY),
     ("proxyjump", _proxy_jump, Take.PROXY),
+    ("rekeylimit", values.rekey_limit, Take.REKEY),
     ("remoteforward", _forward, Take.ALL),
     ("sendenv", _send_env, Take.SEND_ENV),
 )

@@ -8,14 +8,10 @@ OpenSSH has two tokenisers and uses both: the keyword, and everything after ``Ma
 from __future__ import annotations
 
 from dataclasses import dataclass
-from typing import TYPE_CHECKING
 
 from ..model.errors import ConfigError
 
-if TYPE_CHECKING:
-    from collections.abc import Iterator
-
-__all__ = ["WHITESPACE", "Line", "arguments", "ascii_lower", "lines", "next_word"]
+__all__ = ["WHITESPACE", "Line", "arguments", "ascii_lower", "first_words", "line_of", "next_word", "places"]
 
 WHITESPACE = " \t\r\n"
 _DELIMITERS = frozenset(WHITESPACE + '"=')
@@ -77,7 +73,13 @@ def next_word(text: str) -> tuple[str | None, str | None]:
 
 def arguments(text: str) -> tuple[str, ...] | None:
     """Cut the arguments of a keyword into words; None where a quote is never closed."""
-    words: list[str] = []
+    found = places(text)
+    return None if found is None else tuple(word for word, _, _ in found)
+
+
+def places(text: str) -> list[tuple[str, int, int]] | None:
+    """As `arguments`, each word with where it begins and ends in the text, its quotes included."""
+    words: list[tuple[str, int, int]] = []
     at, end = 0, len(text)
     while at < end:
         if text[at] in " \t":
@@ -85,11 +87,12 @@ def arguments(text: str) -> tuple[str, ...] | None:
             continue
         if text[at] == "#":
             break
-        word, at = _one_argument(text, at)
+        begin = at
+        word, at = _one_argument(text, begin)
         if word is None:
             return None
-        words.append(word)
-    return tuple(words)
+        words.append((word, begin, at))
+    return words
 
 
 def _one_argument(text: str, at: int) -> tuple[str | None, int]:
@@ -113,26 +116,29 @@ def _one_argument(text: str, at: int) -> tuple[str | None, int]:
     return (None if quote else "".join(word)), at
 
 
-def lines(text: str, *, source: str | None) -> Iterator[Line]:
-    """Every line that says something.
+def first_words(raw: str) -> tuple[str | None, str]:
+    """A line's keyword, and all that follows it, which is how the line ends but for blanks."""
+    # A form feed may end a line but not begin one; the first character is never stripped.
+    word, rest = next_word(raw[:1] + raw[1:].rstrip(WHITESPACE + "\f"))
+    if word == "" and rest is not None:
+        word, rest = next_word(rest)
+    return word, (rest or "").lstrip(WHITESPACE)
+
+
+def line_of(raw: str, *, source: str | None, number: int) -> Line | None:
+    """One line; None where it says nothing.
 
     Raises:
         ConfigError: A keyword without an argument, a quote that is never closed, a NUL character.
     """
-    for number, raw in enumerate(text.split("\n"), 1):
-        if "\0" in raw:
-            raise ConfigError("NUL character", source=source, line=number)
-        # A form feed may end a line but not begin one; the first character is never stripped.
-        stripped = raw[:1] + raw[1:].rstrip(WHITESPACE + "\f")
-        keyword, rest = next_word(stripped)
-        if keyword == "" and rest is not None:
-            keyword, rest = next_word(rest)
-        if not keyword or keyword.startswith("#"):
-            continue
-        rest = (rest or "").lstrip(WHITESPACE)
-        if not rest:
-            raise ConfigError(f"{keyword}: no argument", source=source, line=number)
-        words = arguments(rest)
-        if words is None:
-            raise ConfigError(f"{keyword}: a quote is never closed", source=source, line=number)
-        yield Line(ascii_lower(keyword), rest, words, source, number)
+    if "\0" in raw:
+        raise ConfigError("NUL character", source=source, line=number)
+    keyword, rest = first_words(raw)
+    if not keyword or keyword.startswith("#"):
+        return None
+    if not rest:
+        raise ConfigError(f"{keyword}: no argument", source=source, line=number)
+    words = arguments(rest)
+    if words is None:
+        raise ConfigError(f"{keyword}: a quote is never closed", source=source, line=number)
+    return Line(ascii_lower(keyword), rest, words, source, number)

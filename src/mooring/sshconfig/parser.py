@@ -8,8 +8,9 @@ from __future__ import annotations
 from dataclasses import dataclass
 from typing import TYPE_CHECKING
 
+from ..model.errors import ConfigError
 from .keywords import ALIASES, IGNORED, Keyword, keyword_table
-from .lexer import Line, lines
+from .lexer import Line, line_of
 from .match import HostLine, MatchLine, parse_host, parse_match
 from .tokens import Peer, expand_home
 
@@ -68,12 +69,17 @@ class Parser:
         local: The place it is read in.
         read: Where included files come from.
         system: Whether the file is the system's: relative names are then taken from /etc/ssh, and ``~`` is refused.
+        faults: Where lines go that ssh would refuse; by default the first is raised.
     """
 
-    def __init__(self, local: Local, read: Reader, *, system: bool = False) -> None:
+    def __init__(
+        self, local: Local, read: Reader, *, system: bool = False, faults: list[ConfigError] | None = None
+    ) -> None:
         self._local = local
         self._read = read
         self._system = system
+        self._faults = faults
+        self._checked: set[tuple[str, int]] = set()
         self._keywords: Mapping[str, Keyword] = keyword_table(local.environment)
         self._anyone = Peer("", "", 22, local.user, None, "", local)
 
@@ -86,22 +92,27 @@ class Parser:
         sections: list[Section] = []
         head: HostLine | MatchLine | None = None
         body: list[Option | Include | Line] = []
-        for line in lines(text, source=source):
-            match line.keyword:
-                case "host" | "match":
+        for number, raw in enumerate(text.split("\n"), 1):
+            try:
+                line = line_of(raw, source=source, number=number)
+                if line is None:
+                    continue
+                if line.keyword in {"host", "match"}:
+                    following = parse_host(line) if line.keyword == "host" else parse_match(line, self._anyone)
                     sections.append(_section(head, body))
-                    body = []
-                    head = parse_host(line) if line.keyword == "host" else parse_match(line, self._anyone)
-                case "include":
-                    body.append(Include(tuple(self._included(line, depth + 1))))
-                case _:
-                    item = self._item(line)
-                    if item is not None:
-                        body.append(item)
+                    head, body = following, []
+                elif (item := self._item(line, depth)) is not None:
+                    body.append(item)
+            except ConfigError as error:
+                if self._faults is None:
+                    raise
+                self._faults.append(error)
         sections.append(_section(head, body))
         return tuple(sections)
 
-    def _item(self, line: Line) -> Option | Line | None:
+    def _item(self, line: Line, depth: int) -> Option | Include | Line | None:
+        if line.keyword == "include":
+            return Include(tuple(self._included(line, depth + 1)))
         name = ALIASES.get(line.keyword, line.keyword)
         if name in IGNORED:
             return None
@@ -118,6 +129,10 @@ class Parser:
             raise line.error(f"include: more than {_MAX_DEPTH} files deep; does a file include itself?")
         files = []
         for path in (path for word in line.arguments for path in self._read.find(self._anchored(line, word))):
+            if self._faults is not None:  # a file that includes itself twice is 2 ** 16 files
+                if (path, depth) in self._checked:
+                    continue
+                self._checked.add((path, depth))
             try:
                 text = self._read.read(path, private=True)
             except FileNotFoundError:

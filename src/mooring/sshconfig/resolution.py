@@ -138,6 +138,8 @@ class Resolution:
                 self._take_proxy(name, setting)
             case Take.AGENT:
                 self._take_agent(setting)
+            case Take.REKEY:
+                self._take_rekey(setting)
             case Take.ALL:
                 values = self.collected.setdefault(name, {})
                 if len(values) >= _MAX_FILES and option.value not in values:
@@ -158,6 +160,13 @@ class Resolution:
         earlier = self.settings.setdefault("forwardagent", setting)
         if earlier.value is True and isinstance(setting.value, str):
             self.settings["forwardagent"] = setting
+
+    def _take_rekey(self, setting: Setting) -> None:
+        # The first line has the size, and the first that has a time the time.
+        earlier = self.settings.setdefault("rekeylimit", setting)
+        (size, time), (_, later) = cast("tuple[tuple[int, int | None], ...]", (earlier.value, setting.value))
+        if time is None and later is not None:
+            self.settings["rekeylimit"] = Setting((size, later), earlier.line)
 
     def _send_env(self, option: Option) -> None:
         values = self.collected.setdefault("sendenv", {})

@@ -51,11 +51,17 @@ _BYTES = re.compile(rf"{_C_SPACE}([+-]?[0-9]+)(?:\.([0-9]*))?([bkmgtpeBKMGTPE]?)
 _C_NUMBER = re.compile(r"\+?((0[xX])[0-9a-fA-F]+|(0)[0-7]*|[1-9][0-9]*)")
 _ENVIRONMENT = re.compile(r"\$\{([^}]*)(\}?)")
 _FLAGS = {"yes": True, "true": True, "no": False, "false": False}
-_QOS = frozenset(
-    [f"af{c}{d}" for c in "1234" for d in "123"]
-    + [f"cs{n}" for n in range(8)]
-    + ["ef", "le", "va", "lowdelay", "throughput", "reliability", "none"]
-)
+_QOS = {
+    **{f"af{c}{d}": (8 * c + 2 * d) << 2 for c in range(1, 5) for d in range(1, 4)},
+    **{f"cs{n}": n << 5 for n in range(8)},
+    "ef": 0xB8,
+    "le": 0x04,
+    "va": 0xB0,
+    "lowdelay": 0x10,
+    "throughput": 0x08,
+    "reliability": 0x04,
+}
+"""Traffic classes (RFC 2474, RFC 8622; the last three of RFC 791). Of two with one number ssh shows the first."""
 
 
 def one(convert: Convert) -> Parse:
@@ -222,12 +228,17 @@ def permitted_cname(word: str) -> tuple[str, str]:
 
 
 def ipqos(word: str) -> str:
-    """A traffic class by name or number."""
-    if ascii_lower(word) not in _QOS:
+    """A traffic class by name or number; its name, where it has one."""
+    lowered = ascii_lower(word)
+    if lowered == "none":
+        return lowered
+    number = _QOS.get(lowered)
+    if number is None:
         found = _C_NUMBER.fullmatch(word)
-        if not found or len(word) > 12 or int(found[1], 16 if found[2] else 8 if found[3] else 10) > 255:
+        number = int(found[1], 16 if found[2] else 8 if found[3] else 10) if found and len(word) <= 12 else 256
+        if number > 255:
             raise ValueError(f'"{word}" is not a traffic class')
-    return word
+    return next((name for name, known in _QOS.items() if known == number), f"0x{number:02x}")
 
 
 def mask(word: str) -> str:
@@ -254,8 +265,8 @@ def tunnel_device(word: str) -> str:
 
 
 def rekey_limit(line: Line) -> object:
-    """Bytes, or ``default``, and optionally a time."""
-    words = line.arguments
+    """Bytes, 0 for ``default``, and seconds, or None where there is no time."""
+    words, size, time = line.arguments, 0, None
     if not words or not words[0]:
         raise line.error(f"{line.keyword}: the argument is missing")
     if len(words) > 2:
@@ -269,10 +280,10 @@ def rekey_limit(line: Line) -> object:
         if 0 < size < 16:
             raise line.error(f"{line.keyword}: too small")
     if len(words) == 2:
-        _converted(line, duration, words[1])
         if not words[1]:
             raise line.error(f"{line.keyword}: the time is missing")
-    return words
+        time = _converted(line, duration, words[1])
+    return size, int(time) if isinstance(time, float) else None
 
 
 def add_keys_to_agent(line: Line) -> object:

@@ -5,14 +5,14 @@ from __future__ import annotations
 import fnmatch
 from typing import TYPE_CHECKING, Final
 
-from .private import DEFAULTS, KNOWN
+from .private import DEFAULTS, KNOWN, name_lists
 
 if TYPE_CHECKING:
     from collections.abc import Mapping
 
-__all__ = ["LEGACY", "RSA_BITS", "agreed", "offers", "old", "pick", "rsa_bits"]
+__all__ = ["FAST", "LEGACY", "LOGIN_RSA_BITS", "MODERN", "RSA_BITS", "agreed", "offers", "old", "pick", "rsa_bits"]
 
-_CIPHERS: Final = ("aes128-gcm@openssh.com", "aes256-gcm@openssh.com")
+FAST: Final = ("aes128-gcm@openssh.com", "aes256-gcm@openssh.com")
 """First, since in AsyncSSH they halve the CPU per packet against chacha20-poly1305; the other defaults stay."""
 
 LEGACY: Final[Mapping[str, str]] = {
@@ -25,6 +25,22 @@ LEGACY: Final[Mapping[str, str]] = {
 where a target says ``legacy=yes``. AsyncSSH's own defaults still hold the SHA-1 ones: they are taken out."""
 
 _OLD: Final = frozenset(",".join(LEGACY.values()).split(","))
+
+_KEX: Final = (
+    "mlkem768x25519-sha256",
+    "sntrup761x25519-sha512",
+    "sntrup761x25519-sha512@openssh.com",
+    "curve25519-sha256",
+    "curve25519-sha256@libssh.org",
+)
+MODERN: Final[Mapping[str, list[str]]] = {
+    "kex_algs": [name for name in _KEX if name in DEFAULTS["kex_algs"]],
+    "encryption_algs": [*FAST, "chacha20-poly1305@openssh.com", "aes128-ctr", "aes192-ctr", "aes256-ctr"],
+    "mac_algs": ["hmac-sha2-256-etm@openssh.com", "hmac-sha2-512-etm@openssh.com"],
+    "signature_algs": [name for name in DEFAULTS["signature_algs"] if name not in _OLD],
+}
+"""What a server of ours offers, under AsyncSSH's keywords: no SHA-1, no key exchange over curves of NIST, and none in
+finite fields, each of which would cost us some hundred times what it costs a stranger to ask for it."""
 
 
 def offers(*, legacy: bool, wanted: Mapping[str, str]) -> dict[str, list[str]]:
@@ -72,11 +88,14 @@ def pick(spec: str | None, usual: list[str], keyword: str) -> list[str]:
 def _sound(keyword: str) -> list[str]:
     """AsyncSSH's defaults, less the old ones, the fast ciphers first."""
     names = [name for name in DEFAULTS[keyword] if name not in _OLD]
-    return list(dict.fromkeys([*_CIPHERS, *names])) if keyword == "encryption_algs" else names
+    return list(dict.fromkeys([*FAST, *names])) if keyword == "encryption_algs" else names
 
 
 RSA_BITS: Final = 1024
 """Fewer in an RSA key, the host's or ours, will not do: ssh_config(5), RequiredRSASize."""
+LOGIN_RSA_BITS: Final = 2048
+"""Fewer in the key of who logs in to us, or of their authority, will not do: no old device stands behind it, and 1024
+bits are no more than 80 of strength (NIST SP 800-57 part 1, table 2)."""
 
 
 def rsa_bits(public_data: bytes) -> int | None:
@@ -102,7 +121,7 @@ def agreed(hash_prefix: bytes) -> dict[str, str]:
     """
     try:
         _, _, client, server = _strings(hash_prefix)
-        mine, theirs = _name_lists(client), _name_lists(server)
+        mine, theirs = name_lists(client), name_lists(server)
     except ValueError:
         return {}
     names = ("kex", "host_key", "cipher", "", "mac", "", "compression")
@@ -131,17 +150,3 @@ def _strings(data: bytes) -> list[bytes]:
         strings.append(data[4:end])
         data = data[end:]
     return strings
-
-
-def _name_lists(kexinit: bytes) -> list[list[str]]:
-    """The ten name-lists of a KEXINIT: a type byte, a 16-byte cookie, the lists, a flag and a reserved word."""
-    rest = kexinit[17:]
-    lists = []
-    for _ in range(10):
-        end = 4 + int.from_bytes(rest[:4], "big")
-        if len(rest) < end:
-            msg = "a name-list is cut off"
-            raise ValueError(msg)
-        lists.append(rest[4:end].decode("ascii").split(","))
-        rest = rest[end:]
-    return lists

@@ -3,13 +3,14 @@
 from __future__ import annotations
 
 import asyncio
+import codecs
 import inspect
 import io
 from typing import TYPE_CHECKING, Any, Final
 
 import asyncssh
 
-from .private import peer_closed
+from .private import ChannelAhead, peer_closed, we_closed
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Mapping
@@ -18,10 +19,12 @@ __all__ = [
     "NO_DESCRIPTORS",
     "PROCESS_KEYWORDS",
     "REDIRECTIONS",
+    "ChannelAhead",
     "ExecChannel",
     "HeldProcess",
     "RedirectedExec",
     "SlotHolder",
+    "ahead_of",
     "open_exec",
     "open_process",
     "open_redirected",
@@ -104,6 +107,15 @@ class SlotHolder(asyncssh.SSHClientSession[Any]):
         self.status = -1
         self.signal = signal
 
+    def when_exited(self, told: Callable[[], None]) -> None:
+        """Have ``told`` called when the channel has closed, if the peer has said how the command ended."""
+        self.ended.add_done_callback(lambda _: told() if self.status is not None else None)
+
+    @property
+    def abandoned(self) -> bool:
+        """Whether our side is closed, and the peer's is not: OpenSSH's closes it when the program has ended."""
+        return self.channel_opened is not None and not self.ended.done() and we_closed(self.channel_opened)
+
     def send(self, signal: str) -> None:
         """Ask the peer to send the command a signal, as far as there is a channel to ask on."""
         if self.channel_opened is not None:
@@ -185,8 +197,58 @@ async def open_exec(
     await connection.create_session(lambda: session, command, encoding=None, **options)
 
 
+def ahead_of(connection: asyncssh.SSHClientConnection, on_lost: Callable[[], None]) -> ChannelAhead | None:
+    """Ask for a channel before there is a command for it; None where the connection is gone.
+
+    Args:
+        connection: One whose link ``bears_ahead``.
+        on_lost: Called when the peer refuses or closes it, or the connection goes, before it was started.
+    """
+    try:
+        return ChannelAhead(connection, on_lost)
+    except asyncssh.ChannelOpenError:
+        return None
+
+
 class HeldProcess(SlotHolder, asyncssh.SSHClientProcess[Any]):  # type: ignore[misc] # the two name one channel type
-    """AsyncSSH's process object, its slot known."""
+    """AsyncSSH's process object, its slot known.
+
+    What another process prints may be led into it, whichever of the two has text and which bytes. AsyncSSH would put
+    the one for the other, and so end the connection.
+    """
+
+    terminated = False
+    """Whether we had it end, before it had ended by itself."""
+    _source: tuple[str | None, str] = "utf-8", "surrogateescape"
+    _decoder: codecs.IncrementalDecoder | None = None
+
+    def terminate(self) -> None:
+        """Have it end: send it TERM."""
+        self.terminated = self.terminated or not self.ended.done()
+        super().terminate()
+
+    async def redirect(self, stdin: Any = None, *args: Any, **keywords: Any) -> None:
+        """Lead its streams elsewhere; text from another process becomes the bytes again that it was."""
+        if isinstance(stdin, asyncssh.SSHReader):
+            self._source = stdin.channel.get_encoding()
+        await super().redirect(stdin, *args, **keywords)
+
+    def feed_data(self, data: Any, datatype: asyncssh.DataType) -> None:
+        r"""Take what another process printed. Where it takes text, bytes that are none become ``\xff``."""
+        encoding, _ = self.channel.get_encoding()
+        if isinstance(data, str) and not encoding:
+            data = data.encode(self._source[0] or "utf-8", self._source[1])
+        elif isinstance(data, bytes) and encoding:
+            if self._decoder is None:
+                self._decoder = codecs.getincrementaldecoder(encoding)("backslashreplace")
+            data = self._decoder.decode(data)
+        super().feed_data(data, datatype)
+
+    def feed_eof(self, datatype: asyncssh.DataType) -> None:
+        """Take its end."""
+        if self._decoder is not None and (rest := self._decoder.decode(b"", final=True)):
+            super().feed_data(rest, datatype)
+        super().feed_eof(datatype)
 
 
 class RedirectedExec(HeldProcess):

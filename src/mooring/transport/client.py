@@ -4,17 +4,32 @@ from __future__ import annotations
 
 import asyncio
 import inspect
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING, Any, Protocol
 
 import asyncssh
+
+from .logins import bear_few_riddles
 
 if TYPE_CHECKING:
     from collections.abc import Callable
 
     from ..model.secret import Secret
-    from .hostkeys import HostKeyCheck
 
-__all__ = ["Client"]
+__all__ = ["Check", "Client"]
+
+
+class Check(Protocol):
+    """What decides on a peer's host key."""
+
+    @property
+    def policy_name(self) -> str:
+        """How, for the status."""
+
+    def validate_host_public_key(self, host: str, addr: str, port: int, key: asyncssh.SSHKey) -> bool:
+        """Whether a key will do."""
+
+    def validate_host_ca_key(self, host: str, addr: str, port: int, key: asyncssh.SSHKey) -> bool:
+        """Whether the authority of a certificate will do."""
 
 
 class Client(asyncssh.SSHClient):
@@ -29,7 +44,7 @@ class Client(asyncssh.SSHClient):
             refused: some servers end a login so, and lock out who tries again.
     """
 
-    def __init__(self, check: HostKeyCheck, inner: asyncssh.SSHClient | None = None) -> None:
+    def __init__(self, check: Check, inner: asyncssh.SSHClient | None = None) -> None:
         self._check = check
         self._inner = inner or asyncssh.SSHClient()
         self.lost: asyncio.Future[Exception | None] = asyncio.get_running_loop().create_future()
@@ -65,6 +80,7 @@ class Client(asyncssh.SSHClient):
     def connection_made(self, conn: asyncssh.SSHClientConnection) -> None:
         """TCP stands."""
         self.connection = conn
+        bear_few_riddles(conn)
         self._inner.connection_made(conn)
 
     def connection_lost(self, exc: Exception | None) -> None:

@@ -22,7 +22,7 @@ if TYPE_CHECKING:
     from ..model.target import Target
     from .keyfiles import Identity
 
-__all__ = ["KeyRing"]
+__all__ = ["KeyRing", "look_up"]
 
 _log: Final = logging.getLogger(__name__)
 
@@ -59,6 +59,7 @@ class KeyRing:
         agent: str | None = None,
         passphrase: Secret | str | None = None,
         defaults: bool = False,
+        files_first: bool = False,
     ) -> list[asyncssh.SSHKeyPair]:
         """Key pairs for one login, in the order in which ssh offers them: certificates, the agent's, files'.
 
@@ -72,6 +73,7 @@ class KeyRing:
             agent: The agent's socket; None or ``SSH_AUTH_SOCK`` for that variable's, if it is set, ``none`` for none.
             passphrase: For all files that have one.
             defaults: Try ``~/.ssh/id_ed25519``, ``id_ecdsa`` and ``id_rsa`` too; what cannot be used is passed over.
+            files_first: Offer files' keys before those of the agent that no file names: servers count attempts.
 
         Raises:
             CredentialError: A named file is missing, malformed, readable by others, or not opened by the passphrase,
@@ -102,7 +104,7 @@ class KeyRing:
                 raise CredentialError(
                     f"{error.message}; {complaint}" if complaint else error.message, hint=error.hint
                 ) from None
-        return _in_order(identities, held, keeper, others=not identities_only)
+        return _in_order(identities, held, keeper, others=not identities_only, files_first=files_first)
 
     def _agent(self, path: str | None) -> Agent | None:
         path = os.environ.get("SSH_AUTH_SOCK", "") if path in {None, "SSH_AUTH_SOCK"} else path
@@ -121,21 +123,40 @@ class KeyRing:
         """
         if target.password is not None or target.password_from is None:
             return target.password
-        scheme, _, name = target.password_from.partition(":")
         where = f"the password of {target.alias}, password_from={target.password_from}"
-        if scheme == "env":
-            found = os.environ.get(name)
-        elif scheme == "file":
-            found = await asyncio.to_thread(_first_line, _expand(name), where)
-        else:
-            found = await _from_keyring(name, target.username, where)
-        if not found:
-            raise CredentialError(f"{where}, is not set" if scheme == "env" else f"{where}, is not there")
-        return Secret(found)
+        return await look_up(target.password_from, target.username, where)
+
+
+async def look_up(reference: str, username: str | None, where: str) -> Secret:
+    """What a reference leads to. Cancelling is safe.
+
+    Args:
+        reference: ``env:NAME``, ``file:PATH`` or ``keyring:SERVICE``.
+        username: Whose, in a keyring.
+        where: What it is, for messages: ``the password of web1, password_from=env:PW``.
+
+    Raises:
+        CredentialError: It leads nowhere, or to a file that others can read.
+    """
+    scheme, _, name = reference.partition(":")
+    if scheme == "env":
+        found = os.environ.get(name)
+    elif scheme == "file":
+        found = await asyncio.to_thread(_first_line, _expand(name), where)
+    else:
+        found = await _from_keyring(name, username, where)
+    if not found:
+        raise CredentialError(f"{where}, is not set" if scheme == "env" else f"{where}, is not there")
+    return Secret(found)
 
 
 def _in_order(
-    identities: Sequence[Identity], held: Sequence[asyncssh.SSHKeyPair], agent: Agent | None, *, others: bool
+    identities: Sequence[Identity],
+    held: Sequence[asyncssh.SSHKeyPair],
+    agent: Agent | None,
+    *,
+    others: bool,
+    files_first: bool,
 ) -> list[asyncssh.SSHKeyPair]:
     """The order of ssh: certificates, the agent's keys that a file names, its others, keys in files alone."""
     named = {identity.blob for identity in identities}
@@ -151,12 +172,11 @@ def _in_order(
             elif identity.key is not None:
                 pairs += [pair for pair in asyncssh.load_keypairs([(identity.key, certificate)]) if pair.has_cert]
     pairs += [pair for pair in held if pair.public_data in named]
-    if others:
-        pairs += [pair for pair in held if pair.public_data not in named]
-    pairs += asyncssh.load_keypairs(
+    rest = [pair for pair in held if pair.public_data not in named] if others else []
+    files = asyncssh.load_keypairs(
         [identity.key for identity in identities if identity.key is not None and identity.blob not in of_agent]
     )
-    return _once_each(pairs)
+    return _once_each([*pairs, *files, *rest] if files_first else [*pairs, *rest, *files])
 
 
 def _once_each(pairs: Iterable[asyncssh.SSHKeyPair]) -> list[asyncssh.SSHKeyPair]:

@@ -10,7 +10,7 @@ from typing import TYPE_CHECKING, Any, Final
 
 import asyncssh
 
-from ..model.errors import ConnectError, ConnectFailed, CredentialError, InvalidTarget
+from ..model.errors import ConnectError, ConnectFailed, CredentialError, InvalidTarget, StateError
 from .algorithms import RSA_BITS, offers, rsa_bits
 from .client import Client
 from .credentials import KeyRing
@@ -24,11 +24,12 @@ if TYPE_CHECKING:
     from collections.abc import Callable
     from pathlib import Path
 
-    from ..model.errors import MooringError
+    from ..model.errors import HostKeyError, MooringError
+    from ..model.secret import Secret
     from ..sshconfig import HostConfig
     from .route import Route
 
-__all__ = ["Dialer"]
+__all__ = ["Dialer", "keepalive"]
 
 _FAMILIES: Final = {"inet": socket.AF_INET, "inet6": socket.AF_INET6}
 keep_quiet()
@@ -48,7 +49,15 @@ class Dialer:
         """Let go of the agents."""
         await self._keys.aclose()
 
-    async def dial(self, route: Route, over: Link | None = None, on_trust: Callable[[str], None] | None = None) -> Link:
+    async def dial(
+        self,
+        route: Route,
+        over: Link | None = None,
+        on_trust: Callable[[str], None] | None = None,
+        *,
+        stream: socket.socket | None = None,
+        ask: Callable[[str, HostKeyError], bool] | None = None,
+    ) -> Link:
         """Connect, verify, log in.
 
         Cancelling is safe: nothing is left open.
@@ -57,21 +66,23 @@ class Dialer:
             route: Where to; ``route.connect_timeout`` bounds TCP, handshake and login together.
             over: The link to the hop before, where the route has one.
             on_trust: Told in a sentence when a host key was learned, added or dropped.
+            stream: A connection that stands already, non-blocking; it is closed with the link, or in failing.
+            ask: As HostKeyCheck has it.
 
         Raises:
             ConnectFailed, HandshakeFailed, AuthenticationFailed, CredentialError, UnknownHostKey,
             HostKeyChanged, HostKeyError: As their docstrings say.
             InvalidTarget: An AsyncSSH keyword has a value that AsyncSSH refuses.
         """
-        check = self._check(route, on_trust)
+        check = self._check(route, on_trust, ask)
         own = route.keywords.client_factory
         client = Client(check, own() if own is not None else None)
-        proxy = ProxyCommand(route.proxy_command) if route.proxy_command else None
-        sock: socket.socket | None = None
+        proxy = ProxyCommand(route.proxy_command) if route.proxy_command and stream is None else None
+        sock = stream
         try:
             async with asyncio.timeout(route.connect_timeout):
                 options = await self._options(route, check, client)
-                sock = await proxy.start() if proxy else None
+                sock = await proxy.start() if proxy else stream
                 connection = await asyncssh.connect(
                     route.host,
                     route.port,
@@ -93,7 +104,36 @@ class Dialer:
             raise _explained(error, check, client, proxy, route) from error
         return Link(connection, route, client, check, proxy)
 
-    def _check(self, route: Route, on_trust: Callable[[str], None] | None) -> HostKeyCheck:
+    async def trust(self, route: Route, key: str, on_trust: Callable[[str], None]) -> None:
+        """Trust a host key of a route's host, as somebody said, in the place of others. Cancelling is safe.
+
+        Args:
+            route: Whose.
+            key: It, as type and base64.
+            on_trust: Told in a sentence what was written down.
+
+        Raises:
+            StateError: The file of known keys cannot be read or written.
+        """
+        try:
+            await self._check(route, on_trust).trust(key)
+        except OSError as error:
+            raise StateError(f"the key cannot be written down: {error.filename}: {error.strerror or error}") from error
+
+    async def unusable(self, file: str, *, passphrase: Secret | None, agent: str | None) -> CredentialError | None:
+        """Why a private key file cannot be used to log in; None where it can. Cancelling is safe."""
+        try:
+            await self._keys.key_pairs(identity_files=[file], passphrase=passphrase, agent=agent)
+        except CredentialError as error:
+            return error
+        return None
+
+    def _check(
+        self,
+        route: Route,
+        on_trust: Callable[[str], None] | None,
+        ask: Callable[[str, HostKeyError], bool] | None = None,
+    ) -> HostKeyCheck:
         config = route.config
         files = route.known_hosts, route.system_known_hosts
         known_hosts = self._known_hosts.get(files)
@@ -114,6 +154,7 @@ class Dialer:
             authorities_sign_with=config.ca_signature_algorithms,
             rsa_bits=config.required_rsa_size or RSA_BITS,
             on_change=on_trust,
+            ask=ask,
         )
 
     async def _options(self, route: Route, check: HostKeyCheck, client: Client) -> dict[str, Any]:
@@ -125,7 +166,7 @@ class Dialer:
             "agent_path": None,
             "gss_host": None,
             "x509_trusted_certs": None,
-            **_keepalive(route),
+            **dict(zip(("keepalive_interval", "keepalive_count_max"), keepalive(route), strict=True)),
             "connect_timeout": None,
             "login_timeout": route.connect_timeout,
             **offers(legacy=bool(route.target.legacy), wanted=route.algorithms),
@@ -153,19 +194,20 @@ class Dialer:
             agent=keywords.agent or route.config.identity_agent,
             passphrase=keywords.passphrase,
             defaults=route.target.identity is None and route.config.default_identities,
+            files_first=keywords.files_first,
         )
         least = route.config.required_rsa_size or RSA_BITS
         return [pair for pair in pairs if (rsa_bits(pair.public_data) or least) >= least] or None
 
 
-def _keepalive(route: Route) -> dict[str, Any]:
-    """A silent peer is lost after ``keepalive * keepalive_count`` seconds.
+def keepalive(route: Route) -> tuple[float, int]:
+    """AsyncSSH's interval and count: a silent peer is lost after ``keepalive * keepalive_count`` seconds.
 
     AsyncSSH waits for one interval more than its count, which is at least one: a single one is halved.
     """
     if route.keepalive_count == 1:
-        return {"keepalive_interval": route.keepalive / 2, "keepalive_count_max": 1}
-    return {"keepalive_interval": route.keepalive, "keepalive_count_max": route.keepalive_count - 1}
+        return route.keepalive / 2, 1
+    return route.keepalive, route.keepalive_count - 1
 
 
 def _configured(config: HostConfig) -> dict[str, Any]:

@@ -214,6 +214,7 @@ class KnownHosts:
 
     def _replace(self, name: str, lines: list[str], blobs: frozenset[bytes]) -> None:
         first = self._writable()
+        first.parent.mkdir(mode=0o700, parents=True, exist_ok=True)
         for file in dict.fromkeys((first, *self._user)):
             wanted = lines if file == first else []
             if wanted or file.exists():

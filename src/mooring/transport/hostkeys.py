@@ -22,7 +22,7 @@ if TYPE_CHECKING:
 
     from .hostfiles import Known
 
-__all__ = ["HostKeyCheck", "KnownHosts"]
+__all__ = ["HostKeyCheck", "KnownHosts", "algorithms"]
 
 _log: Final = logging.getLogger(__name__)
 
@@ -63,6 +63,8 @@ class HostKeyCheck:
             signature algorithms does, since AsyncSSH does not tell which one it used.
         rsa_bits: RequiredRSASize: a smaller RSA host key is refused.
         on_change: Told in a sentence what was written down, taken out, or could not be.
+        ask: Asked for a key that would be refused, unless it is revoked or weak: type and base64, and why. True lets
+            it pass this once. It is called in the handshake and must not block.
 
     Attributes:
         policy_name: ``verify``, ``accept-new``, ``off`` or ``pinned``.
@@ -85,6 +87,7 @@ class HostKeyCheck:
         authorities_sign_with: str | None = None,
         rsa_bits: int = RSA_BITS,
         on_change: Callable[[str], None] | None = None,
+        ask: Callable[[str, HostKeyError], bool] | None = None,
     ) -> None:
         self.policy_name = policy if policy in _POLICIES else "pinned"
         self.key: asyncssh.SSHKey | None = None
@@ -99,6 +102,8 @@ class HostKeyCheck:
         self._authority_algorithms = pick(authorities_sign_with, list(_AUTHORITIES), "signature_algs")
         self._rsa_bits = rsa_bits
         self._tell = on_change or (lambda _: None)
+        self._ask = ask
+        self._allowed: asyncssh.SSHKey | None = None
         self._trust = Trust(name_of(self._host, self._port))
         self._certified = False
         self._unwritten: asyncssh.SSHKey | None = None
@@ -155,9 +160,8 @@ class HostKeyCheck:
         kinds = [known.key.get_algorithm() for known in known]
         if isinstance(self._pin, asyncssh.SSHKey):
             kinds.append(self._pin.get_algorithm())
-        first = [name for kind in kinds for name in (_RSA if kind == "ssh-rsa" else (kind,)) if name not in _OLD]
-        usual = (*(_CERTIFICATES if certificates else ()), *first, *_ALGORITHMS, *(_OLD if self._legacy else ()))
-        wished = pick(self._wished, list(dict.fromkeys(usual)), "server_host_key_algs")
+        usual = algorithms(kinds, certificates=certificates, legacy=self._legacy)
+        wished = pick(self._wished, usual, "server_host_key_algs")
         return [name for name in wished if certificates or name not in _CERTIFICATES]
 
     def validate_host_public_key(self, host: str, addr: str, port: int, key: asyncssh.SSHKey) -> bool:
@@ -190,10 +194,19 @@ class HostKeyCheck:
         if _of(trust.revoked, key):
             return refusals.revoked(trust, key)
         if self._pin is not None:
-            return None if self._pin in (key, key.get_fingerprint()) else refusals.unpinned(trust, key, self._pin)
+            pinned = self._pin in (key, key.get_fingerprint())
+            return None if pinned else self._asked(key, refusals.unpinned(trust, key, self._pin))
         if self.policy_name == "off" or _of(trust.keys, key):
             return None
-        return self._refuse_stranger(key)
+        return self._asked(key, self._refuse_stranger(key))
+
+    def _asked(self, key: asyncssh.SSHKey, error: HostKeyError | None) -> HostKeyError | None:
+        if error is None or self._ask is None or key == self._allowed:
+            return error if self._allowed is None else None
+        if not self._ask(refusals.text(key), error):
+            return error
+        self._allowed = key
+        return None
 
     def _refuse_stranger(self, key: asyncssh.SSHKey) -> HostKeyError | None:
         trust, file = self._trust, self._known_hosts.learn_to
@@ -254,6 +267,20 @@ class HostKeyCheck:
             raise self.error
         self._tell(f"trusted {words(key)} of {name} at first sight, written to {file}")
 
+    async def trust(self, key: str) -> None:
+        """Write down a key that was refused, in the place of the host's others: somebody says that it is right.
+
+        Cancelling is safe: each file is as it was or as it should be.
+
+        Raises:
+            OSError: A file cannot be read or written.
+        """
+        named = asyncssh.import_public_key(key)
+        known = self._known_hosts.match(self._host, self._port)
+        old = [] if known.portless else [each.key for each in known.keys if each.line.user and each.key != named]
+        await self._known_hosts.replace(self._host, self._port, [named], old, hash_names=self._hash_names)
+        self._tell(f"somebody trusts {words(named)} of {known.name}, written to {self._known_hosts.learn_to}")
+
     async def _announced(
         self,
         added: Sequence[asyncssh.SSHKey],
@@ -295,6 +322,24 @@ class HostKeyCheck:
 
     def _wanted(self, key: asyncssh.SSHKey) -> bool:
         return self._legacy or key.get_algorithm() != "ssh-dss"
+
+
+def algorithms(
+    kinds: Iterable[str], *, only: bool = False, certificates: bool = False, legacy: bool = False
+) -> list[str]:
+    """What to ask a server to sign with.
+
+    Args:
+        kinds: Types of keys that are known or expected; asked for first.
+        only: Ask for nothing else.
+        certificates: Ask for certificates before all.
+        legacy: Ask for the old ones too, last.
+    """
+    old = _OLD if legacy else ()
+    first = [name for kind in kinds for name in (_RSA if kind == "ssh-rsa" else (kind,)) if name not in _OLD]
+    if only:
+        return list(dict.fromkeys((*first, *(name for name in old if name in kinds))))
+    return list(dict.fromkeys((*(_CERTIFICATES if certificates else ()), *first, *_ALGORITHMS, *old)))
 
 
 def _pin(text: str) -> asyncssh.SSHKey | str:

@@ -56,6 +56,7 @@ class Keywords:
         passphrase: For the key files.
         client_factory: Makes the caller's own ``SSHClient``; its callbacks are called beside ours.
         proxy_command: A shell command to connect through.
+        files_first: As ``KeyRing.key_pairs`` has it.
         options: What goes to SSHClientConnectionOptions as it is.
     """
 
@@ -64,6 +65,7 @@ class Keywords:
     passphrase: Secret | None = None
     client_factory: Any = None
     proxy_command: str | None = field(default=None, repr=False)
+    files_first: bool = False
     options: Mapping[str, Any] = field(default_factory=dict, repr=False)
 
 

@@ -11,12 +11,15 @@ import asyncssh
 
 from ..model.errors import SessionLost
 from .algorithms import agreed, old
+from .flow import flow_of
 from .mapping import words
-from .private import round_trip, spare_ignores
+from .outbox import write_together
+from .packets import seal_together, take_apart
+from .private import bears_ahead, let_keepalive_run, round_trip, spare_ignores
+from .roundtrips import RoundTrips
 
 if TYPE_CHECKING:
-    from .client import Client
-    from .hostkeys import HostKeyCheck
+    from .client import Check, Client
     from .proxycommand import ProxyCommand
     from .route import Route
 
@@ -26,6 +29,7 @@ Connection = asyncssh.SSHClientConnection
 """What ``Session.connection`` hands out."""
 
 _CLOSE_TIMEOUT: Final = 5.0
+_BEAR_AHEAD: Final = ("SSH-2.0-OpenSSH_", "SSH-2.0-AsyncSSH_")
 
 
 class Link:
@@ -40,12 +44,18 @@ class Link:
         host_key_policy: ``verify``, ``accept-new``, ``off`` or ``pinned``.
         algorithms: What was agreed on.
         legacy: The old ones among it.
+        bears_ahead: Whether a channel may be opened before there is a command for it. Small devices have crashed,
+            or thrown us out, over a channel more than they need; so only servers known to do well are asked.
+        trips: The last round trips: keepalives, and pings that somebody asked for.
     """
 
     __slots__ = (
         "_client",
+        "_cutter",
+        "_outbox",
         "_proxy",
         "algorithms",
+        "bears_ahead",
         "connection",
         "host_key",
         "host_key_policy",
@@ -53,6 +63,7 @@ class Link:
         "peer",
         "route",
         "server",
+        "trips",
     )
 
     def __init__(
@@ -60,7 +71,7 @@ class Link:
         connection: Connection,
         route: Route,
         client: Client,
-        check: HostKeyCheck,
+        check: Check,
         proxy: ProxyCommand | None,
     ) -> None:
         self.connection = connection
@@ -72,6 +83,13 @@ class Link:
         self.algorithms = agreed(connection.get_hash_prefix())
         self.legacy = old(self.algorithms)
         spare_ignores(connection, self.algorithms.get("cipher", ""))
+        self._outbox = write_together(connection)
+        seal_together(connection)
+        self._cutter = take_apart(connection)
+        flow_of(connection).bound()
+        self.trips = RoundTrips()
+        let_keepalive_run(connection, self.trips)
+        self.bears_ahead = self.server.startswith(_BEAR_AHEAD) and bears_ahead(connection)
         key = connection.get_server_host_key()
         self.host_key = key.get_fingerprint() if key is not None else None
         self.host_key_policy = check.policy_name
@@ -80,6 +98,24 @@ class Link:
     def closed(self) -> bool:
         """Whether the connection is gone."""
         return self._client.lost.done()
+
+    @property
+    def sent(self) -> int:
+        """Bytes of SSH sent since the login."""
+        return self._outbox.sent
+
+    @property
+    def received(self) -> int:
+        """Bytes of SSH received since the login."""
+        return self._cutter.received
+
+    @property
+    def ended(self) -> str:
+        """What ended it, in one word for statistics: ``closed`` by the peer, ``silent`` or ``broken``."""
+        error = self._client.lost.result() if self.closed else None
+        if error is None:
+            return "closed"
+        return "silent" if "keepalive" in str(error) else "broken"
 
     async def wait_lost(self) -> SessionLost:
         """Wait for the end of the connection and return what ended it. Cancelling is safe.

@@ -16,6 +16,7 @@ from ..model.errors import (
     ConnectError,
     ConnectFailed,
     CredentialError,
+    ForwardRefused,
     HandshakeFailed,
     MooringError,
     SessionError,
@@ -99,6 +100,8 @@ def session_error(error: Exception, alias: str, *, lost: bool) -> SessionError |
         return SessionLost(f"{alias} was lost: {words(error)}")
     if isinstance(error, asyncssh.ChannelOpenError):
         return ChannelRefused(f"{alias} refused the channel: {words(error)}")
+    if isinstance(error, asyncssh.ChannelListenError):
+        return ForwardRefused(f"{alias} will not listen there: it is taken, or not allowed")
     return SessionError(f"{alias}: {words(error)}")
 
 

@@ -23,6 +23,7 @@ __all__ = [
     "places",
     "revoked",
     "swapped",
+    "text",
     "too_small",
     "unknown",
     "unpinned",
@@ -34,6 +35,11 @@ __all__ = [
 def words(key: asyncssh.SSHKey) -> str:
     """A key as people compare it: type and fingerprint."""
     return f"{key.get_algorithm()} {key.get_fingerprint()}"
+
+
+def text(key: asyncssh.SSHKey) -> str:
+    """A key as OpenSSH writes it: type and base64."""
+    return " ".join(key.export_public_key().decode("ascii").split()[:2])
 
 
 def places(known: Iterable[Known]) -> str:
@@ -49,6 +55,7 @@ def unknown(trust: Trust, key: asyncssh.SSHKey, file: Path | None) -> UnknownHos
         host=trust.name,
         fingerprint=key.get_fingerprint(),
         key_type=key.get_algorithm(),
+        key=text(key),
         hint=f"compare the fingerprint with the one on the host's console, then trust it: {_command(trust, key, file)}",
     )
 
@@ -61,6 +68,7 @@ def changed(trust: Trust, key: asyncssh.SSHKey, file: Path | None) -> HostKeyCha
             key,
             f"{trust.name} shows {words(key)} without a certificate; trusted for it: {places(trust.authorities)}",
             f"if it is to go without one, trust the key: {_command(trust, key, file)}",
+            would_do=True,
         )
     return _changed(
         trust,
@@ -68,6 +76,7 @@ def changed(trust: Trust, key: asyncssh.SSHKey, file: Path | None) -> HostKeyCha
         f"the host key of {trust.name} changed: it shows {words(key)}; known for it: "
         f"{places((*trust.keys, *trust.authorities))}",
         f"an attack, or a new host; if it is new, forget the old: {_forget(trust)}",
+        would_do=True,
     )
 
 
@@ -124,9 +133,16 @@ def _unfit(trust: Trust, key: asyncssh.SSHKey, what: str, hint: str) -> HostKeyE
     )
 
 
-def _changed(trust: Trust, key: asyncssh.SSHKey, message: str, hint: str | None) -> HostKeyChanged:
+def _changed(
+    trust: Trust, key: asyncssh.SSHKey, message: str, hint: str | None, *, would_do: bool = False
+) -> HostKeyChanged:
     return HostKeyChanged(
-        message, host=trust.name, fingerprint=key.get_fingerprint(), key_type=key.get_algorithm(), hint=hint
+        message,
+        host=trust.name,
+        fingerprint=key.get_fingerprint(),
+        key_type=key.get_algorithm(),
+        key=text(key) if would_do else None,
+        hint=hint,
     )
 
 

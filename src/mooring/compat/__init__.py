@@ -1,0 +1,1 @@
+"""Old APIs under their old names, on top of everything."""

@@ -1,0 +1,81 @@
+// A command on one session, its output as it comes.
+
+import { Problem } from "./api";
+import { Channel } from "./channel";
+import { h, type Leave } from "./dom";
+import { Output } from "./output";
+
+const commands: string[] = []; // run before, newest last, for the arrow keys
+
+export function commandSection(alias: string): { element: HTMLElement; leave: Leave } {
+  const input = h("input", {
+    id: "command",
+    name: "command",
+    autocomplete: "off",
+    autocapitalize: "off",
+    spellcheck: "false",
+    required: true,
+    placeholder: "show version",
+  });
+  const run = h("button", { type: "submit", class: "first" }, "Run");
+  const stop = h("button", { type: "button", hidden: true, click: () => channel?.signal("INT") }, "Stop");
+  const how = h("p", { class: "how", role: "status" });
+  const output = new Output();
+  let channel: Channel | null = null;
+  let at = commands.length;
+
+  function begin(command: string): void {
+    if (commands.at(-1) !== command) commands.push(command);
+    at = commands.length;
+    output.clear();
+    running(true);
+    how.textContent = `running ${command}`;
+    const started = performance.now();
+    channel = new Channel(alias, { kind: "exec", command }, {
+      opened: () => channel?.endInput(),
+      output: (data, error) => output.add(data, error),
+      ended: (end) => {
+        output.end();
+        running(false);
+        const seconds = ((performance.now() - started) / 1000).toFixed(2);
+        how.classList.toggle("fault", end instanceof Problem || end.exit_status !== 0);
+        if (end instanceof Problem) how.textContent = end.words;
+        else if (end.exit_signal) how.textContent = `ended by ${end.exit_signal} after ${seconds} s`;
+        else how.textContent = `${command}: exit status ${end.exit_status ?? "not told"} after ${seconds} s`;
+        if (output.cut) how.append(". Only the end of the output is shown.");
+      },
+    });
+  }
+
+  function running(yes: boolean): void {
+    run.disabled = yes;
+    stop.hidden = !yes;
+    how.classList.remove("fault");
+  }
+
+  input.addEventListener("keydown", (event) => {
+    const step = event.key === "ArrowUp" ? -1 : event.key === "ArrowDown" ? 1 : 0;
+    if (step === 0) return;
+    event.preventDefault();
+    at = Math.min(commands.length, Math.max(0, at + step));
+    input.value = commands[at] ?? "";
+  });
+  const form = h(
+    "form",
+    {
+      class: "command",
+      submit: (event: SubmitEvent) => {
+        event.preventDefault();
+        if (!run.disabled && input.value.trim() !== "") begin(input.value);
+      },
+    },
+    h("label", { for: "command", class: "unseen" }, "Command"),
+    input,
+    run,
+    stop,
+  );
+  return {
+    element: h("section", { class: "card", "aria-labelledby": "run" }, h("h2", { id: "run" }, "Run a command"), form, how, output.element),
+    leave: () => channel?.close(),
+  };
+}
