@@ -27,8 +27,9 @@ demo: venv wheel
 	@scripts/programs openssh-server:sshd openssh-client:ssh
 	@$(BIN)/mooring demo
 
+# A worker that is gone is not replaced: with loadfile pytest-xdist 3.8 may then wait for ever (its issue 1323).
 test: venv programs wheel collections
-	@$(BIN)/python -m pytest -n $(JOBS) --dist loadfile --max-worker-restart 1 $(ARGS)
+	@$(BIN)/python -m pytest -n $(JOBS) --dist loadfile --max-worker-restart 0 $(ARGS)
 
 soak: venv programs wheel
 	@$(BIN)/python -m pytest -m soak --timeout 600 -o faulthandler_timeout=700 $(ARGS)

@@ -80,6 +80,13 @@ def test_events_begin_with_all_there_is(client: Daemon) -> None:
     assert (name, [session["alias"] for session in value["sessions"]]) == ("snapshot", ["edge1"])
 
 
+def test_events_are_awaited_no_longer_than_asked(client: Daemon) -> None:
+    events = client.events("/v1/events", timeout=1.0)
+    assert next(events)[0] == "snapshot"
+    with pytest.raises(DaemonUnreachable, match="in time"):
+        next(events)
+
+
 def test_a_channel_that_is_none_is_refused_by_name(client: Daemon) -> None:
     with pytest.raises(UnknownAlias, match="nope"):
         client.channel("nope", EXEC)

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import json
+import time
 
 from .. import __version__
 from ..model.errors import DaemonError, DaemonMismatch, InvalidInput, MooringError
@@ -28,6 +29,7 @@ _CONNECT: Final = 10.0
 _ANSWER: Final = 30.0
 _SILENCE: Final = 20.0
 """Seconds without a byte after which we look whether the daemon is still there, where an answer may take for ever."""
+_EVER: Final = float("inf")  # math costs every start a shared library
 _HEARTBEAT: Final = 60.0
 """Seconds without a byte after which a stream of events is dead: the daemon says something every 15."""
 
@@ -91,15 +93,22 @@ class Daemon:
                 if line:
                     yield self._value(line)
 
-    def events(self, path: str) -> Generator[tuple[str, Any]]:
-        """Ask for server-sent events and yield each one's name and value as it comes, until closed."""
-        with self._connect(None) as connection:
+    def events(self, path: str, *, timeout: float | None = None) -> Generator[tuple[str, Any]]:
+        """Ask for server-sent events and yield each one's name and value as it comes, until closed.
+
+        Args:
+            path: The path and query, percent-encoded.
+            timeout: Seconds after which it waits for no further one and raises ``DaemonUnreachable``; None for as
+                long as the daemon lives.
+        """
+        end = _EVER if timeout is None else time.monotonic() + timeout
+        with self._connect(timeout) as connection:
             fields = {"accept": "text/event-stream"}
             response = self._answered(exchange(connection, "GET", path, None, fields))
             name, data = "message", list[bytes]()
-            connection.allow(_HEARTBEAT)
+            connection.allow(min(_HEARTBEAT, end - time.monotonic()))
             for line in lines(response.parts()):
-                connection.allow(_HEARTBEAT)
+                connection.allow(min(_HEARTBEAT, end - time.monotonic()))
                 field, _, value = line.partition(b":")
                 value = value.removeprefix(b" ")
                 if field == b"event":

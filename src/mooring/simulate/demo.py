@@ -10,7 +10,7 @@ import time
 from typing import TYPE_CHECKING, Final
 
 from ..client import Daemon
-from ..model.errors import ConfigError, WaitTimeout
+from ..model.errors import ConfigError
 from ..model.target import Target
 from .device import SimulatedDevices
 from .hosts import SimulatedHosts
@@ -19,6 +19,7 @@ from .mooringd import ThrowawayDaemon
 from .openssh import ThrowawaySshd
 from .ports import ReservedPort
 from .transcript import Transcript, heading, tell, until
+from .waiting import wait_pending, wait_up
 
 if TYPE_CHECKING:
     from collections.abc import Mapping
@@ -48,7 +49,7 @@ async def demo() -> None:
         daemon = await stack.enter_async_context(ThrowawayDaemon(config))
         client = Daemon(str(daemon.folder / "mooring.sock"))
         tell(f"$ mooringd --config {daemon.folder / 'config.toml'} &")
-        await asyncio.to_thread(_wait_up, client)
+        await asyncio.to_thread(wait_up, client, _WAIT)
         tell(f"({time.perf_counter() - start:.1f} s later)")
         transcript = Transcript({**daemon.environment, _PASSWORD_IN: SimulatedDevices.password})
         await transcript.show("status", "site:ams")
@@ -75,20 +76,6 @@ def _switches(hosts: SimulatedHosts) -> str:
         f'host_key = "{hosts.public_key}"\nlabel = ["site:{"ams" if number % 2 else "fra"}"]\n'
         for number, host in enumerate(hosts, 1)
     )
-
-
-def _wait_up(client: Daemon) -> None:
-    """Wait until every session is up."""
-    waiting: set[str] = set()
-    deadline = time.monotonic() + _WAIT
-    for name, value in client.events("/v1/events"):
-        for session in value["sessions"] if name == "snapshot" else [value]:
-            (waiting.discard if session["state"] == "up" else waiting.add)(session["alias"])
-        if not waiting:
-            return
-        if time.monotonic() > deadline:
-            break
-    raise WaitTimeout(f"{', '.join(waiting)} did not come up within {_WAIT:g} s")
 
 
 async def _openssh(stack: contextlib.AsyncExitStack, transcript: Transcript) -> FaultyLink | None:
@@ -134,26 +121,14 @@ async def _rest(client: Daemon) -> None:
 
 async def _approve(transcript: Transcript, client: Daemon) -> None:
     heading(f"{_DEVICES} devices behind NAT call home; somebody compares their fingerprints, and approves them")
-    waiting = await asyncio.to_thread(_wait_pending, client)
+    waiting = await asyncio.to_thread(wait_pending, client, _DEVICES, _WAIT)
     await transcript.show("pending")
     for number, device in enumerate(waiting, 1):
         names = ("--alias", f"core{number}", "--user", "admin")
         await transcript.show("approve", device, *names, "--password-from", f"env:{_PASSWORD_IN}")
-    await asyncio.to_thread(_wait_up, client)
+    await asyncio.to_thread(wait_up, client, _WAIT)
     await transcript.show("status", "core*")
     await transcript.show("run", "core*", "--", "show version")
-
-
-def _wait_pending(client: Daemon) -> list[str]:
-    """The ids of those that wait, once all of them do, in the order of what they claim."""
-    deadline = time.monotonic() + _WAIT
-    for _ in client.events("/v1/events"):
-        found = client.request("GET", "/v1/pending")["pending"]
-        if len(found) == _DEVICES:
-            return [device["id"] for device in sorted(found, key=lambda device: str(device["device_id"]))]
-        if time.monotonic() > deadline:
-            break
-    raise WaitTimeout(f"{_DEVICES} devices did not call within {_WAIT:g} s")
 
 
 async def _heal(transcript: Transcript, link: FaultyLink) -> None:
