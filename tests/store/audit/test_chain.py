@@ -332,18 +332,23 @@ async def test_what_is_let_go_during_a_check_is_not_missed(tmp_path: Path) -> No
     assert (found(report), report.last, asked > 3) == ([("head", 600)], 1200, True)
 
 
+def add(ledger: Ledger, count: int, what: str = "run", **detail: object) -> None:
+    for _ in range(count):
+        record = {"seq": ledger.end.seq + 1, "what": what, "detail": detail}
+        ledger.take([(ledger.end.seq + 1, json.dumps(record, sort_keys=True, separators=(",", ":")).encode())])
+    ledger.move()
+
+
+def rotate(ledger: Ledger, up_to: int) -> None:
+    [last] = ledger.page(ALL, up_to, 1, ascending=True)[0]
+    add(ledger, 1, "audit.rotated", up_to=last.seq, hash=last.hash)
+    ledger.let_go(Head(last.seq, last.hash))
+
+
 async def test_a_rotation_that_is_let_go_during_a_check_is_missed_by_none(tmp_path: Path) -> None:
     await fill(tmp_path, 1200)
     ledger = Ledger(tmp_path / "audit.db")
     ledger.open()
-
-    def rotate(up_to: int) -> None:
-        [last] = ledger.page(ALL, up_to, 1, ascending=True)[0]
-        detail = {"up_to": last.seq, "hash": last.hash}
-        record = {"seq": ledger.end.seq + 1, "what": "audit.rotated", "detail": detail}
-        ledger.take([(ledger.end.seq + 1, json.dumps(record, sort_keys=True, separators=(",", ":")).encode())])
-        ledger.move()
-        ledger.let_go(Head(last.seq, last.hash))
 
     asked = 0
 
@@ -351,11 +356,11 @@ async def test_a_rotation_that_is_let_go_during_a_check_is_missed_by_none(tmp_pa
         nonlocal asked
         asked += 1
         if asked == 3:  # it has not come to the record that says from where on the chain is whole
-            rotate(1201)
+            rotate(ledger, 1201)
         return work()
 
     try:
-        rotate(100)
+        rotate(ledger, 100)
         ledger.take([(seq, b"{}") for seq in range(1202, 1300)])
         ledger.move()
         ledger.keep_head()
@@ -363,6 +368,39 @@ async def test_a_rotation_that_is_let_go_during_a_check_is_missed_by_none(tmp_pa
     finally:
         ledger.close()
     assert (found(report), report.last, asked > 3) == ([], 1300, True)
+
+
+async def test_an_end_that_is_let_go_during_a_check_is_missed_by_none(tmp_path: Path) -> None:
+    await fill(tmp_path, 1200)
+    ledger = Ledger(tmp_path / "audit.db")
+    ledger.open()
+    asked = 0
+
+    async def ask(work: Callable[[], T], /) -> T:
+        nonlocal asked
+        asked += 1
+        if asked == 3:  # of what there was when it began nothing stays, the ends that it looks for included
+            add(ledger, 700)
+            rotate(ledger, 1300)
+        return work()
+
+    try:
+        report = await verify(ask, ledger, None)
+    finally:
+        ledger.close()
+    assert (found(report), report.last, asked > 3) == ([], 1901, True)
+
+
+async def test_the_end_that_is_kept_beside_is_never_older_than_what_is_kept(tmp_path: Path) -> None:
+    await fill(tmp_path)
+    ledger = Ledger(tmp_path / "audit.db")
+    ledger.open()
+    try:
+        add(ledger, 100)
+        rotate(ledger, COUNT + 10)
+    finally:
+        ledger.close()  # killed before the end of these is kept
+    assert found(await asyncio.to_thread(verify_files, tmp_path)) == []
 
 
 async def test_the_hash_is_what_the_document_says(tmp_path: Path) -> None:

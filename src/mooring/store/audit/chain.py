@@ -36,7 +36,8 @@ class Check:
     Args:
         base: The last record that was let go; ``BEGIN`` where none was.
         up_to: The number of the last record that is to be taken.
-        heads: Where the chain ended, as known elsewhere; each is looked for.
+        ends: Where the chain ends, as its keeper knows; each is looked for.
+        known: Where it ended once, as somebody else knows; likewise.
         added: The numbers of records that stand before all that is kept, and are none of the chain.
         blind: Whether the end that is kept beside it could not be read.
 
@@ -45,20 +46,26 @@ class Check:
     """
 
     def __init__(
-        self, base: Head, up_to: int, heads: Sequence[Head] = (), *, added: Sequence[int] = (), blind: bool = False
+        self,
+        base: Head,
+        up_to: int,
+        ends: Sequence[Head] = (),
+        *,
+        known: Head | None = None,
+        added: Sequence[int] = (),
+        blind: bool = False,
     ) -> None:
         self._blind = blind
         self._base = self._last = base
         self._heads: dict[int, set[str]] = {}
-        for head in heads:
-            self._heads.setdefault(head.seq, set()).add(head.hash)
+        self._known = known
         self._first = 0
         self._count = 0
         self._let_go = 0
         self._faults: list[AuditFault] = []
         for seq in added:
             self._fault(seq, "added", f"{seq} is no record of the chain, which begins with {base.seq + 1}")
-        self.begin_behind(base, up_to)
+        self.begin_behind(base, up_to, ends if known is None else [*ends, known])
 
     def take(self, seq: int, body: bytes, stored: str) -> None:
         """One record, as it is stored."""
@@ -78,16 +85,25 @@ class Check:
         self._last = Head(seq, stored)
         self._compare(self._last)
 
-    def begin_behind(self, base: Head, up_to: int) -> None:
+    def begin_behind(self, base: Head, up_to: int, ends: Sequence[Head]) -> None:
         """The records up to this one were let go, perhaps while others were taken.
 
-        Then the record of an earlier rotation may be gone too, and the one of this is among those up to ``up_to``.
+        Then the record of an earlier rotation may be gone too, and the one of this is among those up to ``up_to``. Of
+        ends that were let go those of now take the place; only that what somebody else knew cannot be checked is told.
         """
         self._last, self.up_to = base, up_to
-        for seq in sorted(seq for seq in self._heads if seq < base.seq):
-            older = f"{seq} is older than what is kept (from {base.seq + 1}): it cannot be checked"
-            self._fault(seq, "head", older)
+        gone = {seq for seq in self._heads if seq < base.seq}
+        older = {end.seq for end in ends if end.seq < base.seq}
+        if self._known is not None:
+            older |= gone & {self._known.seq}
+        for seq in gone:
             del self._heads[seq]
+        for end in ends:
+            if end.seq >= base.seq:
+                self._heads.setdefault(end.seq, set()).add(end.hash)
+        for seq in sorted(older):
+            told = f"{seq} is older than what is kept (from {base.seq + 1}): it cannot be checked"
+            self._fault(seq, "head", told)
         self._compare(base)
 
     def _compare(self, last: Head) -> None:

@@ -228,8 +228,13 @@ class Ledger:
         return Overdue(_head(*row[:2]), first, many, _instant(since), _instant(row[2]))
 
     def let_go(self, up_to: Head) -> None:
-        """Keep no record up to this one any more; the next stays linked to it."""
+        """Keep no record up to this one any more; the next stays linked to it. All that was taken must have been moved.
+
+        The end that is kept beside the database is never among those that go, whatever kills us in between.
+        """
         with faults(self._path):
+            self._heads.write(self.end)
+            self._heads.sync()
             self._database.execute("BEGIN IMMEDIATE")
             try:
                 self._database.execute("UPDATE base SET seq = ?, hash = ?", (up_to.seq, up_to.hash))
@@ -270,7 +275,8 @@ class Ledger:
         with faults(self._path):
             base = self.base()
             if base.seq > after:
-                check.begin_behind(base, self.end.seq)
+                beside = self._heads.read()
+                check.begin_behind(base, self.end.seq, [self.end] if beside is None else [self.end, beside])
             rows = self._select("seq > ? AND seq <= ?", [max(after, base.seq), check.up_to], limit=500, ascending=True)
         for row in rows:
             check.take(*row)

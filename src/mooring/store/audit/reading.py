@@ -47,8 +47,8 @@ async def page(
 async def verify(ask: Ask, ledger: Ledger, known: Head | None) -> AuditReport:
     """Check the chain; see ``Trail.verify``."""
     base, own, beside, added = await ask(ledger.begin_check)
-    heads = [head for head in (own, beside, known) if head is not None]
-    check = Check(base, own.seq, heads, added=added, blind=beside is None)
+    ends = [own] if beside is None else [own, beside]
+    check = Check(base, own.seq, ends, known=known, added=added, blind=beside is None)
     place: int | None = base.seq
     while place is not None:
         after = place
