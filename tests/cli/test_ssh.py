@@ -171,6 +171,14 @@ def test_a_wrong_call(words: tuple[str, ...], capsys: pytest.CaptureFixture[str]
     assert capsys.readouterr().err.startswith("mooring proxy: ")
 
 
+def test_who_may_run_and_read_nothing(daemon: RunningDaemon) -> None:
+    _, token, _ = mooring(daemon, "token", "create", "runner", "--allow", "run", "--on", "a")
+    bearer = {"MOORING_URL": daemon.url, "MOORING_TOKEN": token.decode().strip()}
+    assert mooring(daemon, "run", "-n", "a", "echo in", variables=bearer) == (0, b"in\n", b"")
+    assert mooring(daemon, "ssh", "a", "echo in", variables=bearer) == (0, b"in\n", b"")
+    assert b"no session is called" in mooring(daemon, "ssh", "-s", "a", "sftp", variables=bearer)[2]
+
+
 def test_ssh_is_asked_for_before_it_is_proxied(daemon: RunningDaemon) -> None:
     host, port = daemon.url.removeprefix("http://").split(":")
     connection = http.client.HTTPConnection(host, int(port), timeout=30)

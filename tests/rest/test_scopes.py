@@ -22,6 +22,7 @@ pytestmark = pytest.mark.anyio
 EVERYBODY: Final = frozenset(Action) - {Action.ADMIN}
 READ, APPROVE, NETCONF = frozenset({Action.READ}), frozenset({Action.APPROVE}), frozenset({Action.NETCONF})
 RUN, FILES, FORWARD = frozenset({Action.RUN}), frozenset({Action.FILES}), frozenset({Action.FORWARD})
+OPENS: Final = EVERYBODY - APPROVE
 ADMIN: Final[frozenset[Action]] = frozenset()
 """It takes ``admin``, which holds all others."""
 ON_SESSION: Final = {
@@ -36,12 +37,12 @@ ON_SESSION: Final = {
     "POST /v1/copy": FILES,
     "GET /v1/sessions/{alias}/files": FILES,
     "PUT /v1/sessions/{alias}/files": FILES,
-    "GET /v1/sessions/{alias}/channel": READ,  # each kind of channel takes more: test_channels.py
+    "GET /v1/sessions/{alias}/channel": OPENS,  # each kind of channel takes its own: test_websocket.py
     "GET /v1/sessions/{alias}/netconf": NETCONF,
     "POST /v1/sessions/{alias}/netconf/rpc": NETCONF,
     "GET /v1/sessions/{alias}/netconf/channel": NETCONF,
     "GET /v1/sessions/{alias}/netconf/notifications": NETCONF,
-    "GET /v1/sessions/{alias}/ssh": READ,  # what is asked for then takes more: tests/gateway
+    "GET /v1/sessions/{alias}/ssh": OPENS,  # what is asked for then takes its own: tests/gateway
     "GET /v1/forwards": READ,
     "POST /v1/forwards": FORWARD,
     "GET /v1/forwards/{alias}/{name}": READ,

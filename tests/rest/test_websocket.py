@@ -7,12 +7,14 @@ import contextlib
 import hashlib
 import json
 import os
+from typing import Any
 
 import psutil
 import pytest
 from websockets.asyncio.client import connect
 from websockets.exceptions import ConnectionClosed, InvalidStatus
 
+from mooring.model.access import ADMIN, Action, Actor
 from mooring.model.problem import from_problem
 from mooring.rest import websocket
 from mooring.simulate import FaultyLink
@@ -229,6 +231,46 @@ async def test_what_is_not_granted(held: Running) -> None:
         assert read_problem((await client.open("shell")).payload)["code"] == "not-allowed"
     async with channel(held, token=RUNNER) as client:
         assert (await client.open("exec", command="true")).kind is Kind.OPENED
+
+
+OPENINGS: dict[Action, dict[str, Any]] = {
+    Action.RUN: {"kind": "exec", "command": "true"},
+    Action.SHELL: {"kind": "shell"},
+    Action.FILES: {"kind": "subsystem", "subsystem": "sftp"},
+    Action.NETCONF: {"kind": "subsystem", "subsystem": "netconf"},
+    Action.PIPE: {"kind": "pipe", "command": "cat"},
+    Action.FORWARD: {"kind": "direct-tcpip", "host": "127.0.0.1", "port": 1},
+}
+
+
+@pytest.mark.parametrize("granted", OPENINGS)
+async def test_each_opening_takes_its_own_action_and_no_other(ssh: Running, granted: Action) -> None:
+    root = Actor(name="root", door="unix", grants=(ADMIN,))
+    _, secret = await ssh.fleet.tokens.create(root, "one", [granted], "web1", expires_in=None)
+    for action, opening in OPENINGS.items():
+        async with channel(ssh, token=secret.reveal()) as client:
+            came = await client.open(**opening)
+            code = None if came.kind is Kind.OPENED else read_problem(came.payload)["code"]
+        if action is granted:
+            assert code in {None, "channel-refused"}, "by the far side, which has no such thing"
+        else:
+            assert code == "unknown-alias", "as of any that it may not read"
+
+
+@pytest.mark.parametrize("selector", ["web1", "other*"])
+async def test_who_may_open_nothing_is_not_told_that_there_is_a_session(held: Running, selector: str) -> None:
+    root = Actor(name="root", door="unix", grants=(ADMIN,))
+    actions = [Action.APPROVE] if selector == "web1" else frozenset(Action)
+    _, secret = await held.fleet.tokens.create(root, "one", actions, selector, expires_in=None)
+    told = []
+    for alias in ("web1", "nobody"):
+        with pytest.raises(InvalidStatus) as caught:
+            async with channel(held, alias, token=secret.reveal()):
+                pass
+        body = caught.value.response.body or b""
+        told.append((caught.value.response.status_code, body.replace(alias.encode(), b"")))
+    assert told[0] == told[1]
+    assert told[0][0] == 404
 
 
 OPEN = b'\x00{"kind":"exec","command":"cat"}'

@@ -45,7 +45,7 @@ def main(words: Sequence[str]) -> int:
 
     alias = _alias(words)
     daemon = Daemon()
-    daemon.request("GET", f"/v1/sessions/{alias}")  # were there none, ssh would add lines of its own to what proxy says
+    daemon.check_ssh(alias)  # were there none, ssh would add lines of its own to what proxy says
     host_key = daemon.request("GET", "/v1/gateway")["host_key"]
     command = ["ssh", *options(alias, host_key, passed=not daemon.tls), *words]
     try:

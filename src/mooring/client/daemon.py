@@ -29,6 +29,7 @@ _CONNECT: Final = 10.0
 _ANSWER: Final = 30.0
 _SILENCE: Final = 20.0
 """Seconds without a byte after which we look whether the daemon is still there, where an answer may take for ever."""
+_UPGRADE_REQUIRED: Final = 426
 _EVER: Final = float("inf")  # math costs every start a shared library
 _HEARTBEAT: Final = 60.0
 """Seconds without a byte after which a stream of events is dead: the daemon says something every 15."""
@@ -142,6 +143,18 @@ class Daemon:
         _check_alias(alias)
         return Upgrade(self._connect(_ANSWER), f"/v1/sessions/{alias}/channel", self._refused)
 
+    def check_ssh(self, alias: str) -> None:
+        """Ask whether there is a session for ``ssh``: nothing is begun on it.
+
+        Args:
+            alias: The session.
+        """
+        _check_alias(alias)
+        with self._connect(_ANSWER) as connection:
+            response = exchange(connection, "GET", f"/v1/sessions/{alias}/ssh")
+            if response.status != _UPGRADE_REQUIRED:
+                raise self._refused(response)
+
     def ssh(self, alias: str) -> Connection:
         """A connection on which the gateway speaks SSH, for one session; no login is asked for.
 
@@ -162,7 +175,7 @@ class Daemon:
 
     def _refused(self, response: Response) -> MooringError:
         """Why a connection was not turned into what was asked for."""
-        if response.status >= 400 and response.status != 426:
+        if response.status >= 400 and response.status != _UPGRADE_REQUIRED:
             return self._failure(response)
         return self._mismatch(f"status {response.status} and no other protocol")
 

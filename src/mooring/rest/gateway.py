@@ -75,7 +75,7 @@ async def speak_ssh(request: Request[Actor, Any, Any]) -> Answer:
     fleet: Fleet = request.app.state.fleet
     gateway: Gateway | None = request.app.state.gateway
     alias: str = request.path_params["alias"]
-    fleet.show(request.user, alias)
+    fleet.check_open(request.user, alias)
     take = request.scope["state"].get("take")
     if gateway is None or take is None or request.headers.get("upgrade", "").lower() != "ssh":
         return plain_refusal(426, {"upgrade": "ssh", "connection": "upgrade"})

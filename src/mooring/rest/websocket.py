@@ -62,7 +62,7 @@ async def hold_channel(socket: WebSocket[Actor, Any, Any]) -> None:
     alias: str = socket.path_params["alias"]
     fleet: Fleet = socket.app.state.fleet
     try:
-        fleet.show(socket.user, alias)
+        fleet.check_open(socket.user, alias)
     except MooringError as error:
         await deny(socket.scope, socket.send, refusal(error))
         return
@@ -91,7 +91,7 @@ async def explain_channel(request: Request[Actor, Any, Any]) -> Answer:
     """
     alias: str = request.path_params["alias"]
     fleet: Fleet = request.app.state.fleet
-    fleet.show(request.user, alias)
+    fleet.check_open(request.user, alias)
     return plain_refusal(426, {"upgrade": "websocket", "connection": "upgrade"})
 
 

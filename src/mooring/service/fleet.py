@@ -52,6 +52,8 @@ __all__ = ["Fleet"]
 
 _TOLD: Final = 20
 """Sessions that are recorded of one refusal."""
+_OPENABLE: Final = frozenset(Action) - {Action.READ, Action.APPROVE}
+"""What is granted to be done on a channel, by whatever door."""
 _RUN_KEYWORDS: Final = frozenset({"input", "env", "timeout", "check", "encoding", "errors", "max_output", "kill"})
 
 
@@ -206,6 +208,16 @@ class Fleet(Deciding):
             UnknownAlias: There is none of this alias.
         """
         return self._session(actor, Action.READ, alias).status()
+
+    def check_open(self, actor: Actor, alias: str) -> None:
+        """Check that an actor may open something on a session, or read it; what it is to be is asked for later.
+
+        Raises:
+            UnknownAlias: There is none of this alias, or they may do nothing of that on it.
+        """
+        session = self._named(alias)
+        if not any(policy.allowed(actor, action, alias, session.labels) for action in _OPENABLE):
+            self.audit.check(actor, Action.READ, alias, session.labels)
 
     def history(self, actor: Actor, alias: str) -> _Events:
         """What happened to one session lately, the oldest first; fifty events at most.
