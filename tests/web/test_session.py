@@ -94,6 +94,21 @@ async def test_output_comes_as_it_is_written_and_a_command_is_stopped(door: Runn
         await expect(page.locator(".how").first).to_contain_text("ended by INT")
 
 
+async def test_a_command_that_does_not_heed_is_left(door: Running, open_page: OpenPage) -> None:
+    async with open_page(url(door)) as page:
+        await show(page)
+        how = page.locator(".how").first
+        for clicks in (1, 2):  # the second time nobody waits
+            await run(page, "trap '' INT; echo first; exec sleep 600")
+            await expect(page.locator(".output")).to_have_text("first\n")
+            for _ in range(clicks):
+                await page.get_by_role("button", name="Stop").click()
+            await expect(how).to_contain_text("it may still run there")
+        await run(page, "echo second")  # and what was left says nothing more
+        await expect(how).to_contain_text("exit status 0")
+        await expect(page.locator(".output")).to_have_text("second\n")
+
+
 async def test_much_output_is_bounded(door: Running, open_page: OpenPage) -> None:
     async with open_page(url(door)) as page:
         await show(page)

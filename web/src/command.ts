@@ -5,6 +5,7 @@ import { Channel } from "./channel";
 import { h, type Leave } from "./dom";
 import { Output } from "./output";
 
+const PATIENCE = 2000; // milliseconds for the last words of a command that was interrupted, as `mooring run` gives it
 const commands: string[] = []; // run before, newest last, for the arrow keys
 
 export function commandSection(alias: string): { element: HTMLElement; leave: Leave } {
@@ -18,10 +19,11 @@ export function commandSection(alias: string): { element: HTMLElement; leave: Le
     placeholder: "show version",
   });
   const run = h("button", { type: "submit", class: "first" }, "Run");
-  const stop = h("button", { type: "button", hidden: true, click: () => channel?.signal("INT") }, "Stop");
+  const stop = h("button", { type: "button", hidden: true, click: interrupt }, "Stop");
   const how = h("p", { class: "how", role: "status" });
   const output = new Output();
   let channel: Channel | null = null;
+  let patience = 0;
   let at = commands.length;
 
   function begin(command: string): void {
@@ -35,8 +37,7 @@ export function commandSection(alias: string): { element: HTMLElement; leave: Le
       opened: () => channel?.endInput(),
       output: (data, error) => output.add(data, error),
       ended: (end) => {
-        output.end();
-        running(false);
+        finish();
         const seconds = ((performance.now() - started) / 1000).toFixed(2);
         how.classList.toggle("fault", end instanceof Problem || end.exit_status !== 0);
         if (end instanceof Problem) how.textContent = end.words;
@@ -45,6 +46,28 @@ export function commandSection(alias: string): { element: HTMLElement; leave: Le
         if (output.cut) how.append(". Only the end of the output is shown.");
       },
     });
+  }
+
+  // Not every server passes a signal on (OpenSSH before 9.4 none to what root runs), and the second time nobody waits.
+  function interrupt(): void {
+    if (patience !== 0) return abandon();
+    channel?.signal("INT");
+    how.textContent = "told to stop";
+    patience = window.setTimeout(abandon, PATIENCE);
+  }
+
+  function abandon(): void {
+    channel?.close();
+    finish();
+    how.classList.add("fault");
+    how.textContent = "it did not stop when told to, and was left: it may still run there";
+  }
+
+  function finish(): void {
+    window.clearTimeout(patience);
+    patience = 0;
+    output.end();
+    running(false);
   }
 
   function running(yes: boolean): void {
@@ -76,6 +99,9 @@ export function commandSection(alias: string): { element: HTMLElement; leave: Le
   );
   return {
     element: h("section", { class: "card", "aria-labelledby": "run" }, h("h2", { id: "run" }, "Run a command"), form, how, output.element),
-    leave: () => channel?.close(),
+    leave: () => {
+      window.clearTimeout(patience);
+      channel?.close();
+    },
   };
 }
