@@ -176,6 +176,7 @@ const grown = new Set<Group>();
 function count(): void {
   for (const { aliases, names, count } of grown) {
     names.textContent = aliases.join(", ");
+    names.hidden = aliases.length === 1; // it stands above
     count.textContent = aliases.length === 1 ? (aliases[0] as string) : `${aliases.length} sessions`;
   }
   grown.clear();

@@ -128,7 +128,7 @@ function approval(device: Pending, fault: Element, live: Live): HTMLFormElement 
     field("username", "User", { required: true }),
     field("password", "Password", { type: "password", autocomplete: "new-password" }),
     field("label", "Labels", { placeholder: "site:ams, role:edge" }),
-    field("fingerprint", "Fingerprint, as read at the device", { placeholder: "SHA256:… (checked if given)" }),
+    field("fingerprint", "Fingerprint (compared if given)", { placeholder: "SHA256:…" }),
     h("button", { type: "submit", class: "first" }, "Let it in"),
   );
   form.addEventListener("submit", (event) => {
