@@ -13,7 +13,7 @@ from hypothesis import HealthCheck, settings
 
 from tests.peers.process import Peer
 
-pytest_plugins = ["pytester", "tests.leaks", "tests.peers.fixtures", "tests.daemon.running"]
+pytest_plugins = ["pytester", "tests.leaks", "tests.waits", "tests.peers.fixtures", "tests.daemon.running"]
 
 
 @pytest.fixture(scope="session")

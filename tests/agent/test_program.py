@@ -19,6 +19,7 @@ from mooring.model.errors import NothingSelected
 from mooring.simulate.ports import ReservedPort
 from tests.cli.calling import MOORING, mooring
 from tests.daemon.running import RunningDaemon
+from tests.peers.ending import ending
 
 from .running import RunningAgent
 
@@ -151,8 +152,10 @@ def test_a_token_that_nobody_reads_off_the_process(
         assert text not in " ".join(psutil.Process(agent.pid).cmdline())
         return
     words = ["agent", "--to", f"127.0.0.1:{place}", "--id", "web1", "--state-dir", str(tmp_path / "s")]
-    with subprocess.Popen(
-        [*MOORING, *words, "--token-file", "-"], stdin=subprocess.PIPE, env=daemon.environment(), text=True
+    with ending(
+        subprocess.Popen(
+            [*MOORING, *words, "--token-file", "-"], stdin=subprocess.PIPE, env=daemon.environment(), text=True
+        )
     ) as process:
         assert process.stdin is not None
         process.stdin.write(f"{text}\n")

@@ -14,6 +14,7 @@ import pytest
 import uvloop
 
 from mooring import blocking
+from tests.peers.ending import ending
 from tests.peers.sshd import Sshd
 
 
@@ -61,11 +62,13 @@ def peer(sshd: Sshd) -> Peer:
 def fleet(tmp_path_factory: pytest.TempPathFactory) -> Iterator[list[Peer]]:
     """Twenty simulated hosts, in a process of their own."""
     known_hosts = tmp_path_factory.mktemp("fleet") / "known_hosts"
-    with subprocess.Popen(
-        [sys.executable, "-m", "mooring.simulate", "hosts", "--count", "20", "--one-port"],
-        stdin=subprocess.PIPE,
-        stdout=subprocess.PIPE,
-        text=True,
+    with ending(
+        subprocess.Popen(
+            [sys.executable, "-m", "mooring.simulate", "hosts", "--count", "20", "--one-port"],
+            stdin=subprocess.PIPE,
+            stdout=subprocess.PIPE,
+            text=True,
+        )
     ) as process:
         assert process.stdout is not None
         ready = json.loads(process.stdout.readline())
@@ -77,5 +80,3 @@ def fleet(tmp_path_factory: pytest.TempPathFactory) -> Iterator[list[Peer]]:
             )
             for host in ready["hosts"]
         ]
-        process.terminate()
-        process.communicate()

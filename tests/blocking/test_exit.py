@@ -8,6 +8,7 @@ import sys
 
 import pytest
 
+from tests.peers.ending import ending
 from tests.peers.fixtures import StartSshd
 from tests.peers.sshd import Sshd
 
@@ -86,8 +87,14 @@ print("up", flush=True)
 sys.stdin.read()
 process.stdin.write("x" * 10)
 """)
-    with subprocess.Popen(
-        [sys.executable, "-c", code], stdin=subprocess.PIPE, stdout=subprocess.PIPE, stderr=subprocess.PIPE, text=True
+    with ending(
+        subprocess.Popen(
+            [sys.executable, "-c", code],
+            stdin=subprocess.PIPE,
+            stdout=subprocess.PIPE,
+            stderr=subprocess.PIPE,
+            text=True,
+        )
     ) as process:
         assert process.stdout is not None
         assert process.stdout.readline() == "up\n"
@@ -96,7 +103,6 @@ process.stdin.write("x" * 10)
             assert process.communicate(timeout=30) == ("", "")
         finally:
             server.resume()
-            process.kill()
     assert process.returncode == 0
 
 
@@ -110,8 +116,10 @@ with mooring.blocking.connect(DSN, config=None, **KEYWORDS) as session:
     finally:
         print(session.run("echo still up", timeout=30).stdout, end="")
 """)
-    with subprocess.Popen(
-        [sys.executable, "-c", LOOPS[loop] + code], stdout=subprocess.PIPE, stderr=subprocess.PIPE, text=True
+    with ending(
+        subprocess.Popen(
+            [sys.executable, "-c", LOOPS[loop] + code], stdout=subprocess.PIPE, stderr=subprocess.PIPE, text=True
+        )
     ) as process:
         assert process.stdout is not None
         assert process.stdout.readline() == "up\n"

@@ -18,6 +18,7 @@ import pytest
 
 import mooring
 from mooring import blocking
+from tests.peers.ending import ending
 from tests.peers.fixtures import StartSshd
 from tests.peers.sshd import Sshd
 
@@ -185,11 +186,13 @@ with mooring.blocking.connect(DSN, config=None, **KEYWORDS) as session:
     else:
         os.wait()
 """
-    with subprocess.Popen(
-        [sys.executable, "-c", LOOPS[loop] + peer.program(code)],
-        stdin=subprocess.PIPE,
-        stdout=subprocess.PIPE,
-        text=True,
+    with ending(
+        subprocess.Popen(
+            [sys.executable, "-c", LOOPS[loop] + peer.program(code)],
+            stdin=subprocess.PIPE,
+            stdout=subprocess.PIPE,
+            text=True,
+        )
     ) as parent:
         assert parent.stdout is not None
         assert parent.stdout.readline() == "ready\n"

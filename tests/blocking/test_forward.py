@@ -26,7 +26,7 @@ def echo() -> Iterator[int]:
                         return
                     connection.sendall(data)
 
-        thread = threading.Thread(target=serve)
+        thread = threading.Thread(target=serve, daemon=True)
         thread.start()
         yield server.getsockname()[1]
         with socket.create_connection(server.getsockname()) as last:

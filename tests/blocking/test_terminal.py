@@ -69,7 +69,7 @@ def test_closing_ends_who_reads_in_another_thread(peer: Peer) -> None:
         view = terminal.view()
         seen(view, b"here")
         rest: list[bytes] = []
-        reader = threading.Thread(target=lambda: rest.extend(view))
+        reader = threading.Thread(target=lambda: rest.extend(view), daemon=True)
         reader.start()
         terminal.close()
         reader.join(30)

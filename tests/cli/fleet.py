@@ -14,6 +14,7 @@ from typing import Any
 
 from mooring.simulate.ports import ReservedPort
 from tests.daemon.running import RunningDaemon
+from tests.peers.ending import ending
 from tests.peers.process import HOST
 
 
@@ -21,12 +22,9 @@ from tests.peers.process import HOST
 def simulated(*arguments: str, what: str = "hosts") -> Iterator[dict[str, Any]]:
     """Simulated hosts, or devices, in a process of their own, and what it says of itself."""
     command = [sys.executable, "-m", "mooring.simulate", what, *arguments]
-    with subprocess.Popen(command, stdin=subprocess.PIPE, stdout=subprocess.PIPE, text=True) as process:
+    with ending(subprocess.Popen(command, stdin=subprocess.PIPE, stdout=subprocess.PIPE, text=True)) as process:
         assert process.stdout is not None
-        try:
-            yield json.loads(process.stdout.readline())
-        finally:
-            process.terminate()
+        yield json.loads(process.stdout.readline())
 
 
 @contextmanager

@@ -30,7 +30,7 @@ def impostor(path: Path, *answers: bytes) -> Iterator[Mapping[str, str]]:
                     connection.sendall(one)
             listener.close()
 
-        thread = threading.Thread(target=serve)
+        thread = threading.Thread(target=serve, daemon=True)
         thread.start()
         yield {**os.environ, "MOORING_SOCKET": str(path)}
         thread.join(30)

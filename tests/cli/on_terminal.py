@@ -15,6 +15,8 @@ from collections.abc import Mapping, Sequence
 from types import TracebackType
 from typing import Self
 
+from tests.peers.ending import ending
+
 _ESCAPES = re.compile(r"\x1b(?:\[[0-?]*[ -/]*[@-~]|\][^\x07]*\x07|[=>])")
 
 
@@ -43,6 +45,9 @@ class OnTerminal:
             preexec_fn=lambda: fcntl.ioctl(0, termios.TIOCSCTTY, 0),  # noqa: PLW1509 - Ctrl-C is for who controls it
         )
         os.close(theirs)
+        self._running = contextlib.ExitStack()
+        self._running.callback(self.close)
+        self._running.enter_context(ending(self.process))
 
     def __enter__(self) -> Self:
         return self
@@ -50,9 +55,7 @@ class OnTerminal:
     def __exit__(
         self, kind: type[BaseException] | None, error: BaseException | None, trace: TracebackType | None
     ) -> None:
-        self.process.kill()
-        self.process.wait()
-        self.close()
+        self._running.close()
 
     @property
     def descriptor(self) -> int:

@@ -14,6 +14,7 @@ import psutil
 import pytest
 
 from tests.cli.calling import MOORING, mooring
+from tests.peers.ending import ending
 
 
 @pytest.fixture
@@ -46,14 +47,16 @@ def test_everything_is_shown_and_nothing_is_left(folder: Path) -> None:
 
 @pytest.mark.parametrize("shown", ["mooringd --config", "run openssh", "(the link is cut)"])
 def test_ctrl_c_ends_it_clean(folder: Path, shown: str) -> None:
-    with subprocess.Popen(
-        [*MOORING, "demo"],
-        env={**os.environ, "TMPDIR": str(folder)},
-        stdin=subprocess.DEVNULL,
-        stdout=subprocess.PIPE,
-        stderr=subprocess.PIPE,
-        text=True,
-        start_new_session=True,
+    with ending(
+        subprocess.Popen(
+            [*MOORING, "demo"],
+            env={**os.environ, "TMPDIR": str(folder)},
+            stdin=subprocess.DEVNULL,
+            stdout=subprocess.PIPE,
+            stderr=subprocess.PIPE,
+            text=True,
+            start_new_session=True,
+        )
     ) as process:
         assert process.stdout is not None
         assert process.stderr is not None

@@ -67,7 +67,7 @@ def saying(*words: bytes) -> Iterator[int]:
                     while word and connection.recv(1000):
                         pass
 
-        thread = threading.Thread(target=speak)
+        thread = threading.Thread(target=speak, daemon=True)
         thread.start()
         yield listener.getsockname()[1]
         thread.join(30)
@@ -192,7 +192,7 @@ def test_a_daemon_that_has_its_place_and_does_not_answer(environment: Mapping[st
                 while True:
                     unix.accept()[0].close()
 
-        thread = threading.Thread(target=hang_up)
+        thread = threading.Thread(target=hang_up, daemon=True)
         thread.start()
         try:
             own, _ = listening(mooring("doctor", "--json", environment=environment).stdout)

@@ -18,6 +18,7 @@ from tests.cli.calling import MOORING, mooring
 from tests.cli.impostor import answer, impostor
 from tests.cli.on_terminal import OnTerminal
 from tests.daemon.running import RunningDaemon
+from tests.peers.ending import ending
 
 TIME = r"20\d\d-\d\d-\d\dT\d\d:\d\d:\d\dZ"
 
@@ -42,21 +43,20 @@ def start(daemon: RunningDaemon, target: str) -> None:
 @contextmanager
 def following(daemon: RunningDaemon, *words: str) -> Iterator[tuple[subprocess.Popen[str], IO[str]]]:
     """``mooring events``, from the moment at which it follows."""
-    with subprocess.Popen(
-        [*MOORING, "events", *words],
-        env=daemon.environment(),
-        stdout=subprocess.PIPE,
-        stderr=subprocess.PIPE,
-        text=True,
+    with ending(
+        subprocess.Popen(
+            [*MOORING, "events", *words],
+            env=daemon.environment(),
+            stdout=subprocess.PIPE,
+            stderr=subprocess.PIPE,
+            text=True,
+        )
     ) as process:
-        try:
-            assert process.stdout is not None
-            assert process.stderr is not None
-            if "--json" not in words:
-                assert "following, Ctrl-C ends" in process.stderr.readline()
-            yield process, process.stdout
-        finally:
-            process.kill()
+        assert process.stdout is not None
+        assert process.stderr is not None
+        if "--json" not in words:
+            assert "following, Ctrl-C ends" in process.stderr.readline()
+        yield process, process.stdout
 
 
 def test_lines_as_it_happens_and_ctrl_c_is_its_end(daemon: RunningDaemon, nobody: str) -> None:

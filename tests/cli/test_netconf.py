@@ -24,6 +24,7 @@ from tests.daemon.targets import table
 from tests.peers import netconfd as yuma
 from tests.peers import sshd as openssh
 from tests.peers.account import Account
+from tests.peers.ending import ending
 from tests.peers.keys import Keyring
 from tests.peers.netconfd import Netconfd
 from tests.peers.sshd import Sshd
@@ -255,7 +256,7 @@ def test_a_person_is_asked(environment: Mapping[str, str], tmp_path: Path, answe
         assert contact("edge1", environment) == answer
         if answer == "killed":
             terminal.process.send_signal(signal.SIGKILL)
-            terminal.process.wait()
+            terminal.process.wait(30)
         else:
             terminal.type(f"{answer}\r")
             code, seen = terminal.end()
@@ -279,7 +280,7 @@ def changing(selector: str, environment: Mapping[str, str], folder: Path) -> Ite
             if over.is_set():
                 return
 
-    editor = threading.Thread(target=edit)
+    editor = threading.Thread(target=edit, daemon=True)
     editor.start()
     try:
         yield
@@ -293,7 +294,7 @@ def test_notifications(environment: Mapping[str, str], tmp_path: Path) -> None:
         mooring("edit-config", "edge1", change(tmp_path, f"notified {number}"), environment=environment)
     words = [*MOORING, "subscribe", "edge1,edge2", "--json"]
     with (
-        subprocess.Popen(words, env=environment, stdout=subprocess.PIPE, text=True) as process,
+        ending(subprocess.Popen(words, env=environment, stdout=subprocess.PIPE, text=True)) as process,
         changing("site:ams", environment, tmp_path),
     ):
         assert process.stdout is not None

@@ -19,6 +19,7 @@ from tests.cli.lifeline import Lifeline
 from tests.cli.on_terminal import OnTerminal
 from tests.daemon.running import RunningDaemon
 from tests.daemon.targets import table
+from tests.peers.ending import ending
 from tests.peers.sshd import Sshd
 
 HANDLER = Path(__file__).parents[1] / "session" / "pipe" / "handlers" / "answering.py"
@@ -80,7 +81,7 @@ def test_lines_in_and_lines_out(environment: Mapping[str, str], upper: str) -> N
 
 def test_each_answer_comes_before_the_next_line_is_given(environment: Mapping[str, str], upper: str) -> None:
     command = [*MOORING, "pipe", "edge1", "--deploy", upper]
-    with subprocess.Popen(command, env=environment, stdin=subprocess.PIPE, stdout=subprocess.PIPE) as process:
+    with ending(subprocess.Popen(command, env=environment, stdin=subprocess.PIPE, stdout=subprocess.PIPE)) as process:
         assert process.stdin is not None
         assert process.stdout is not None
         for word in (b"one", b"two"):
@@ -89,7 +90,7 @@ def test_each_answer_comes_before_the_next_line_is_given(environment: Mapping[st
             assert process.stdout.readline() == b'"%s"\n' % word.upper()
         process.stdin.close()
         assert process.stdout.read() == b""
-    assert process.returncode == 0
+        assert process.wait(30) == 0
 
 
 def test_values_of_every_kind(environment: Mapping[str, str], tmp_path: Path) -> None:
@@ -226,7 +227,7 @@ def test_the_handlers_own_status_is_ours(environment: Mapping[str, str]) -> None
 def test_it_may_end_before_its_input_does(environment: Mapping[str, str], tmp_path: Path) -> None:
     (tmp_path / "first.py").write_text(FIRST)
     command = [*MOORING, "pipe", "edge1", "--deploy", str(tmp_path / "first.py")]
-    with subprocess.Popen(command, env=environment, stdin=subprocess.PIPE, stdout=subprocess.PIPE) as process:
+    with ending(subprocess.Popen(command, env=environment, stdin=subprocess.PIPE, stdout=subprocess.PIPE)) as process:
         assert process.stdin is not None
         assert process.stdout is not None
         process.stdin.write(b"1\n")
@@ -265,8 +266,10 @@ def test_a_daemon_that_dies_is_told(sshd: Sshd, tmp_path: Path) -> None:
     with RunningDaemon(tmp_path, config=table("edge1", sshd)) as daemon:
         daemon.wait_state("edge1")
         command = [*MOORING, "pipe", "edge1", "--deploy", str(HANDLER)]
-        with subprocess.Popen(
-            command, env=daemon.environment(), stdin=subprocess.PIPE, stdout=subprocess.PIPE, stderr=subprocess.PIPE
+        with ending(
+            subprocess.Popen(
+                command, env=daemon.environment(), stdin=subprocess.PIPE, stdout=subprocess.PIPE, stderr=subprocess.PIPE
+            )
         ) as process:
             assert process.stdin is not None
             assert process.stdout is not None
@@ -349,8 +352,8 @@ def test_head_has_enough(environment: Mapping[str, str], lifeline: Lifeline, hel
 def test_a_reader_who_leaves_a_silent_handler(environment: Mapping[str, str], lifeline: Lifeline, held: str) -> None:
     reader, writer = os.pipe()
     command = [*MOORING, "pipe", "edge1", "--deploy", held]
-    with subprocess.Popen(
-        command, env=environment, stdin=subprocess.PIPE, stdout=writer, stderr=subprocess.PIPE
+    with ending(
+        subprocess.Popen(command, env=environment, stdin=subprocess.PIPE, stdout=writer, stderr=subprocess.PIPE)
     ) as process:
         os.close(writer)
         assert process.stderr is not None
@@ -376,13 +379,13 @@ def test_fifty_megabytes_pass_in_little_memory(environment: Mapping[str, str], t
     command = [*MOORING, "pipe", "edge1", "--deploy", str(HANDLER)]
     with (
         (tmp_path / "lines").open("rb") as given,
-        subprocess.Popen(command, env=environment, stdin=given, stdout=subprocess.PIPE) as process,
+        ending(subprocess.Popen(command, env=environment, stdin=given, stdout=subprocess.PIPE)) as process,
     ):
         assert process.stdout is not None
         for _ in range(9_000):
             assert len(process.stdout.readline()) == 5_003
         status = Path(f"/proc/{process.pid}/status").read_text()  # it has more to say than any pipe holds
         assert len(process.stdout.read()) == 1_000 * 5_003
-    assert process.returncode == 0
+        assert process.wait(30) == 0
     kilobytes = next(int(line.split()[1]) for line in status.splitlines() if line.startswith("VmHWM:"))
     assert kilobytes < 60_000

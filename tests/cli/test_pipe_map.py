@@ -20,6 +20,7 @@ from tests.cli.calling import MOORING, mooring
 from tests.cli.on_terminal import OnTerminal
 from tests.daemon.running import RunningDaemon
 from tests.daemon.targets import table
+from tests.peers.ending import ending
 from tests.peers.fixtures import StartSshd
 from tests.peers.sshd import Sshd
 
@@ -116,7 +117,7 @@ def test_items_are_shared_out(environment: Mapping[str, str], meeting: tuple[str
 
 def test_items_from_standard_input(environment: Mapping[str, str], worker: str) -> None:
     command = [*MOORING, "pipe", "edge1", "--deploy", worker, "--map", "-"]
-    with subprocess.Popen(command, env=environment, stdin=subprocess.PIPE, stdout=subprocess.PIPE) as process:
+    with ending(subprocess.Popen(command, env=environment, stdin=subprocess.PIPE, stdout=subprocess.PIPE)) as process:
         assert process.stdin is not None
         assert process.stdout is not None
         process.stdin.write(b'{"a": 1.50}\n')
@@ -124,7 +125,7 @@ def test_items_from_standard_input(environment: Mapping[str, str], worker: str) 
         assert process.stdout.readline().startswith(b'{"item": {"a": 1.50}, "line": 1, "alias": "edge1", "result": ')
         process.stdin.close()
         assert process.stdout.read() == b""
-    assert process.returncode == 0
+        assert process.wait(30) == 0
 
 
 def test_what_an_item_raises_is_its_own(environment: Mapping[str, str], worker: str, tmp_path: Path) -> None:
@@ -217,8 +218,10 @@ def test_a_session_that_is_lost_on_the_way(
         daemon.wait_state("edge1", "doomed")
         file = items(tmp_path, *range(4_000))
         command = [*MOORING, "pipe", "all", "--deploy", handler, "--map", file, "--", folder, "2", str(doomed.port)]
-        with subprocess.Popen(
-            command, env=daemon.environment(), stdout=subprocess.PIPE, stderr=subprocess.PIPE, text=True
+        with ending(
+            subprocess.Popen(
+                command, env=daemon.environment(), stdout=subprocess.PIPE, stderr=subprocess.PIPE, text=True
+            )
         ) as process:
             assert process.stdout is not None
             assert process.stderr is not None
@@ -226,7 +229,7 @@ def test_a_session_that_is_lost_on_the_way(
             doomed.kill()
             lines += list(process.stdout)
             errors = process.stderr.read()
-    assert process.returncode == 0
+            assert process.wait(30) == 0
     assert sorted(json.loads(line)["item"] for line in lines) == list(range(4_000))
     assert "mooring pipe: doomed was lost under the pipe; 0 messages were not dealt with, " in errors
 

@@ -9,6 +9,7 @@ import signal
 import subprocess
 import sys
 from collections.abc import Callable, Iterator, Mapping
+from contextlib import AbstractContextManager
 from pathlib import Path
 
 import pytest
@@ -20,6 +21,7 @@ from tests.client.scripted import Scripted, answer
 from tests.daemon import certificate
 from tests.daemon.running import RunningDaemon
 from tests.daemon.targets import table
+from tests.peers.ending import ending
 from tests.peers.fixtures import StartSshd
 from tests.peers.sshd import Sshd
 
@@ -48,10 +50,12 @@ def lifeline(peers_folder: Path) -> Iterator[Lifeline]:
         yield lifeline
 
 
-def _started(environment: Mapping[str, str], *words: str, **keywords: int) -> subprocess.Popen[bytes]:
+def _started(
+    environment: Mapping[str, str], *words: str, **keywords: int
+) -> AbstractContextManager[subprocess.Popen[bytes]]:
     streams = {"stdin": NOTHING, "stdout": PIPE, "stderr": PIPE, **keywords}
     command = [*MOORING, "run", *words]
-    return subprocess.Popen(command, env=environment, **streams)  # type: ignore[call-overload,no-any-return]
+    return ending(subprocess.Popen(command, env=environment, **streams))  # type: ignore[call-overload]
 
 
 def _in_shell(environment: Mapping[str, str], script: str) -> subprocess.CompletedProcess[str]:
@@ -96,14 +100,16 @@ def test_input_and_output_pass_as_they_come(environment: Mapping[str, str]) -> N
         assert process.stdout.readline() == b"hello Ada\n"
         process.stdin.close()
         assert process.stdout.read() == b"bye\n"
-    assert process.returncode == 0
+        assert process.wait(30) == 0
 
 
 def test_a_file_goes_there_and_back_unchanged(environment: Mapping[str, str], tmp_path: Path) -> None:
     data = os.urandom(3_000_001)
     (tmp_path / "data").write_bytes(data)
-    with (tmp_path / "data").open("rb") as file:
-        process = _started(environment, "edge1", "cat", stdin=file.fileno())
+    with (
+        (tmp_path / "data").open("rb") as file,
+        _started(environment, "edge1", "cat", stdin=file.fileno()) as process,
+    ):
         output, errors = process.communicate(timeout=50)
     assert (process.returncode, errors) == (0, b"")
     assert hashlib.sha256(output).digest() == hashlib.sha256(data).digest()
@@ -132,25 +138,25 @@ def test_input_is_left_to_who_comes_next(environment: Mapping[str, str]) -> None
 def test_input_that_others_made_nonblocking(environment: Mapping[str, str]) -> None:
     reader, writer = os.pipe()
     os.set_blocking(reader, False)
-    process = _started(environment, "edge1", "echo ready; cat", stdin=reader)
-    assert process.stdout is not None
-    assert process.stdout.readline() == b"ready\n"
-    os.write(writer, b"late\n")
-    os.close(writer)
-    os.close(reader)
-    assert process.communicate(timeout=50) == (b"late\n", b"")
-    assert process.returncode == 0
+    with _started(environment, "edge1", "echo ready; cat", stdin=reader) as process:
+        assert process.stdout is not None
+        assert process.stdout.readline() == b"ready\n"
+        os.write(writer, b"late\n")
+        os.close(writer)
+        os.close(reader)
+        assert process.communicate(timeout=50) == (b"late\n", b"")
+        assert process.returncode == 0
 
 
 def test_output_that_others_made_nonblocking(environment: Mapping[str, str]) -> None:
     reader, writer = os.pipe()
     os.set_blocking(writer, False)
-    process = _started(environment, "edge1", "head -c 1000000 /dev/zero", stdout=writer)
-    os.close(writer)
-    with os.fdopen(reader, "rb") as file:
-        assert len(file.read()) == 1_000_000
-    assert process.communicate(timeout=50)[1] == b""
-    assert process.returncode == 0
+    with _started(environment, "edge1", "head -c 1000000 /dev/zero", stdout=writer) as process:
+        os.close(writer)
+        with os.fdopen(reader, "rb") as file:
+            assert len(file.read()) == 1_000_000
+        assert process.communicate(timeout=50)[1] == b""
+        assert process.returncode == 0
 
 
 def test_input_that_nobody_reads_keeps_nothing_waiting(environment: Mapping[str, str]) -> None:
@@ -260,18 +266,20 @@ def test_a_killed_program_ends_the_far_side_too(environment: Mapping[str, str], 
         assert process.stdout is not None
         assert process.stdout.readline() == b"ready\n"
         process.kill()
+        process.wait(30)
     assert lifeline.hung_up()
 
 
 def test_a_signal_is_heard_while_nobody_reads_the_output(environment: Mapping[str, str], peers_folder: Path) -> None:
-    with Lifeline(peers_folder, then="exec yes") as lifeline:
-        process = _started(environment, "edge1", lifeline.command)
+    with (
+        Lifeline(peers_folder, then="exec yes") as lifeline,
+        _started(environment, "edge1", lifeline.command) as process,
+    ):
         assert process.stdout is not None
         assert process.stdout.readline() == b"ready\n"
         process.send_signal(signal.SIGTERM)
         assert process.wait(30) == 128 + signal.SIGTERM
         assert lifeline.hung_up()
-        process.communicate()
 
 
 def test_a_signal_ends_the_wait_for_a_reader_who_never_reads(environment: Mapping[str, str]) -> None:

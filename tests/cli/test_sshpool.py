@@ -218,7 +218,7 @@ def test_somebody_else_there(body: bytes, tmp_path: Path) -> None:
             """Say nothing."""
 
     with http.server.HTTPServer(("127.0.0.1", 0), Other) as other:
-        thread = threading.Thread(target=other.serve_forever)
+        thread = threading.Thread(target=other.serve_forever, daemon=True)
         thread.start()
         done = subprocess.run(
             [*SSHPOOLCTL, "--port", str(other.server_port)],

@@ -23,6 +23,7 @@ from tests.cli.calling import MOORING, mooring
 from tests.cli.fleet import simulated
 from tests.cli.on_terminal import OnTerminal
 from tests.daemon.running import RunningDaemon
+from tests.peers.ending import ending
 from tests.peers.keys import Keyring, public_line
 from tests.peers.sshd import Sshd
 
@@ -231,8 +232,14 @@ def test_a_spinner_on_a_terminal_alone_and_ctrl_c_leaves_it_held(daemon: Running
 @pytest.mark.skipif(sys.platform != "linux", reason="needs /proc")
 def test_a_password_leaves_the_command_line(daemon: RunningDaemon, nobody: str) -> None:
     target = f"down://{nobody.replace('@', f':{SECRET}@')}"
-    with subprocess.Popen(
-        [*MOORING, "start", target], env=daemon.environment(), stdout=subprocess.PIPE, stderr=subprocess.PIPE, text=True
+    with ending(
+        subprocess.Popen(
+            [*MOORING, "start", target],
+            env=daemon.environment(),
+            stdout=subprocess.PIPE,
+            stderr=subprocess.PIPE,
+            text=True,
+        )
     ) as process:
         assert process.stderr is not None
         assert "down is not up" in process.stderr.readline()
@@ -247,8 +254,10 @@ def test_a_password_leaves_the_command_line(daemon: RunningDaemon, nobody: str) 
 
 
 def test_stopped_meanwhile(daemon: RunningDaemon, nobody: str) -> None:
-    with subprocess.Popen(
-        [*MOORING, "start", f"down://{nobody}"], env=daemon.environment(), stderr=subprocess.PIPE, text=True
+    with ending(
+        subprocess.Popen(
+            [*MOORING, "start", f"down://{nobody}"], env=daemon.environment(), stderr=subprocess.PIPE, text=True
+        )
     ) as process:
         assert process.stderr is not None
         assert "down is not up" in process.stderr.readline()
@@ -259,8 +268,10 @@ def test_stopped_meanwhile(daemon: RunningDaemon, nobody: str) -> None:
 
 def test_the_daemon_goes_away_meanwhile(start_daemon: Callable[..., RunningDaemon], nobody: str) -> None:
     daemon = start_daemon()
-    with subprocess.Popen(
-        [*MOORING, "start", f"down://{nobody}"], env=daemon.environment(), stderr=subprocess.PIPE, text=True
+    with ending(
+        subprocess.Popen(
+            [*MOORING, "start", f"down://{nobody}"], env=daemon.environment(), stderr=subprocess.PIPE, text=True
+        )
     ) as process:
         assert process.stderr is not None
         assert "down is not up" in process.stderr.readline()

@@ -45,7 +45,7 @@ class Scripted:
             self.where = str(folder / "scripted.sock")
             self._listener.bind(self.where)
             self._listener.listen()
-        self._thread = threading.Thread(target=self._serve)
+        self._thread = threading.Thread(target=self._serve, daemon=True)
 
     def __enter__(self) -> Self:
         self._thread.start()

@@ -25,7 +25,7 @@ def _answered(stream: bytes) -> tuple[int, bytes]:
     """What becomes of a response that the other side sends before it leaves."""
     ours, theirs = socket.socketpair()
     with Connection(ours, ADDRESS, 10.0) as connection, theirs:
-        writer = threading.Thread(target=_say, args=(theirs, stream))
+        writer = threading.Thread(target=_say, args=(theirs, stream), daemon=True)
         writer.start()
         try:
             response = answer(connection)

@@ -25,6 +25,7 @@ from mooring.model.errors import StateError
 from tests.daemon import certificate
 from tests.daemon.running import RunningDaemon
 from tests.daemon.targets import dsn, table
+from tests.peers.ending import ending
 from tests.peers.sshd import Sshd
 
 StartDaemon = Callable[..., RunningDaemon]
@@ -76,14 +77,11 @@ def test_it_needs_no_standard_error(down: RunningDaemon) -> None:
     start = ["sh", "-c", 'exec "$@" 2>&- <&- >&-', "sh", *daemon.command()]
     with Manager(daemon.folder / "notify") as manager:
         environment = {**daemon.environment(), "NOTIFY_SOCKET": str(manager.path)}
-        with subprocess.Popen(start, env=environment) as process:
-            try:
-                manager.wait("READY=1")
-                assert daemon.client.request("GET", "/v1/version")["api"] == 1
-                process.terminate()
-                assert process.wait(30) == 0
-            finally:
-                process.kill()
+        with ending(subprocess.Popen(start, env=environment)) as process:
+            manager.wait("READY=1")
+            assert daemon.client.request("GET", "/v1/version")["api"] == 1
+            process.terminate()
+            assert process.wait(30) == 0
 
 
 def test_help_is_quick_and_complete() -> None:
@@ -256,7 +254,7 @@ class Manager:
         self._news: SimpleQueue[str] = SimpleQueue()
         self._channel = socket.socket(socket.AF_UNIX, socket.SOCK_DGRAM)
         self._channel.bind(str(path))
-        self._reader = threading.Thread(target=self._read)
+        self._reader = threading.Thread(target=self._read, daemon=True)
 
     def __enter__(self) -> Self:
         self._reader.start()

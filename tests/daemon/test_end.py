@@ -33,7 +33,7 @@ PROMISED = 5.0
 
 @contextmanager
 def _in_threads(*works: Callable[[], None]) -> Iterator[None]:
-    threads = [threading.Thread(target=work, name=work.__name__) for work in works]
+    threads = [threading.Thread(target=work, name=work.__name__, daemon=True) for work in works]
     for thread in threads:
         thread.start()
     yield

@@ -15,6 +15,7 @@ import pytest
 
 from mooring.daemon import Options, program
 from tests.daemon.running import RunningDaemon
+from tests.peers.ending import ending
 
 _PROGRAM = """
 import asyncio, sys, time
@@ -51,17 +52,14 @@ asyncio.run(main())
 @pytest.mark.parametrize("what", ["", "begins for ever", "a thread hangs", "the loop hangs"])
 def test_sigterm_ends_it_whatever_it_does(what: str) -> None:
     start = [sys.executable, "-W", "error", "-c", _PROGRAM, what]
-    with subprocess.Popen(start, stdout=subprocess.PIPE, stderr=subprocess.PIPE, text=True) as process:
+    with ending(subprocess.Popen(start, stdout=subprocess.PIPE, stderr=subprocess.PIPE, text=True)) as process:
         assert process.stdout is not None
-        try:
-            assert process.stdout.readline() == "begun\n"
-            if not what:
-                process.send_signal(signal.SIGHUP)
-                assert process.stdout.readline() == "reload\n"
-            process.send_signal(signal.SIGTERM)
-            told, trouble = process.communicate(timeout=30)
-        finally:
-            process.kill()
+        assert process.stdout.readline() == "begun\n"
+        if not what:
+            process.send_signal(signal.SIGHUP)
+            assert process.stdout.readline() == "reload\n"
+        process.send_signal(signal.SIGTERM)
+        told, trouble = process.communicate(timeout=30)
     assert told == "over\n"
     if what.endswith("hangs"):
         assert process.returncode == 1
@@ -97,14 +95,11 @@ def test_a_log_that_nobody_reads_holds_nothing(start_daemon: Callable[..., Runni
     with socket.socket(socket.AF_UNIX, socket.SOCK_DGRAM) as manager:
         manager.bind(environment["NOTIFY_SOCKET"])
         manager.settimeout(30)
-        with subprocess.Popen(daemon.command(), env=environment, stderr=subprocess.PIPE) as process:
-            try:
-                _reload_often(process, manager)
-                assert daemon.client.request("GET", "/v1/version")["api"] == 1
-                process.send_signal(signal.SIGTERM)
-                assert process.wait(30) == 0
-            finally:
-                process.kill()
+        with ending(subprocess.Popen(daemon.command(), env=environment, stderr=subprocess.PIPE)) as process:
+            _reload_often(process, manager)
+            assert daemon.client.request("GET", "/v1/version")["api"] == 1
+            process.send_signal(signal.SIGTERM)
+            assert process.wait(30) == 0
 
 
 def _reload_often(process: subprocess.Popen[bytes], manager: socket.socket) -> None:

@@ -42,7 +42,7 @@ def test_one_session_that_changed_is_all_that_is_touched(start_daemon: StartDaem
             ]
         )
 
-    command = threading.Thread(target=run)
+    command = threading.Thread(target=run, daemon=True)
     command.start()
     two = "".join(table(alias, sshd) for alias in ("same1", "same2"))
     daemon.reload(two + table("changed", sshd, label="site:ams") + table("new", sshd))

@@ -19,6 +19,7 @@ from urllib.parse import quote, urlencode
 
 import pytest
 
+from tests.peers.ending import ending
 from tests.peers.sshd import Sshd
 
 PROGRAMS = Path(__file__).parents[2] / "examples" / "asyncssh"
@@ -77,17 +78,14 @@ class Gallery:
         """One that runs until it is interrupted, which is its good end, or by itself; what it prints."""
         path = str(PROGRAMS / f"{program}.py")
         command = [sys.executable, "-u", "-W", "error", path, *(str(word) for word in words)]
-        with subprocess.Popen(command, stdout=PIPE, stderr=PIPE, text=True, cwd=self.folder) as process:
+        with ending(subprocess.Popen(command, stdout=PIPE, stderr=PIPE, text=True, cwd=self.folder)) as process:
             assert process.stdout is not None
             assert process.stderr is not None
-            try:
-                yield process.stdout
-                if not ends:
-                    process.send_signal(signal.SIGINT)
-                ended = process.wait(timeout=40), process.stderr.read()
-                assert ended == (0, ""), ended
-            finally:
-                process.kill()
+            yield process.stdout
+            if not ends:
+                process.send_signal(signal.SIGINT)
+            ended = process.wait(timeout=40), process.stderr.read()
+            assert ended == (0, ""), ended
 
 
 class Home:

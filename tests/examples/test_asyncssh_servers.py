@@ -20,6 +20,7 @@ from mooring.simulate.ports import ReservedPort
 from tests.cli.on_terminal import OnTerminal
 from tests.peers import client
 from tests.peers.client import OpenSsh
+from tests.peers.ending import ending
 from tests.peers.keys import Keyring, public_line
 from tests.peers.sshd import Sshd
 
@@ -246,7 +247,7 @@ def greeter() -> Iterator[int]:
                         while data := connection.recv(65536):
                             connection.sendall(data)
 
-        thread = threading.Thread(target=greet)
+        thread = threading.Thread(target=greet, daemon=True)
         thread.start()
         yield listener.getsockname()[1]
         listener.shutdown(socket.SHUT_RDWR)
@@ -280,14 +281,14 @@ def test_remote_forwarding_server_listens_on_one_port_alone(ground: Ground, gree
         allowed, other = (stack.enter_context(contextlib.closing(ReservedPort())) for _ in range(2))
         with ground.serving("remote_forwarding_server", allowed.port) as (ssh, _):
             verbose = ssh.but(options=("LogLevel=DEBUG1", "ExitOnForwardFailure=yes"))
-            with verbose.start("-N", "-R", f"{allowed.port}:127.0.0.1:{greeter}", "server") as forward:
+            with ending(verbose.start("-N", "-R", f"{allowed.port}:127.0.0.1:{greeter}", "server")) as forward:
                 wait_for("remote forward success", forward.stderr)
                 with socket.create_connection(("127.0.0.1", allowed.port), timeout=30) as connection:
                     connection.sendall(b"to you")
                     connection.shutdown(socket.SHUT_WR)
                     assert connection.makefile("rb").read() == b"hello to you"
                 forward.terminate()
-            with verbose.start("-N", "-R", f"{other.port}:127.0.0.1:{greeter}", "server") as refused:
+            with ending(verbose.start("-N", "-R", f"{other.port}:127.0.0.1:{greeter}", "server")) as refused:
                 wait_for("remote port forwarding failed", refused.stderr)
                 assert refused.wait(30) == 255
 
@@ -407,12 +408,9 @@ def waiting(
     with contextlib.closing(ReservedPort()) as port:
         proxy = f"ProxyCommand={sys.executable} {script} {port.port}"
         ssh = OpenSsh(ground.folder, port.port, keyring.key("reverse_client"), identity=identity, options=(proxy,))
-        with ssh.start("server", *command) as process:
-            try:
-                wait_for("waiting", process.stderr)
-                yield process, port.port
-            finally:
-                process.kill()
+        with ending(ssh.start("server", *command)) as process:
+            wait_for("waiting", process.stderr)
+            yield process, port.port
 
 
 def test_reverse_client_runs_what_openssh_wants(reverse: Ground, keyring: Keyring) -> None:
@@ -483,7 +481,7 @@ def test_reverse_server_meets_an_sshd_that_dials(reverse: Ground, sshd: Sshd, mo
         port = int(told.readline().removeprefix("Listening on port ").removesuffix("...\n"))
         with socket.create_connection(("127.0.0.1", port)) as dialed:
             server = subprocess.Popen([program, "-i", *words[1:]], stdin=dialed.fileno(), stdout=dialed.fileno())
-        with server:
+        with ending(server):
             assert told.readline().endswith(" is here\n")
             assert [told.readline(), told.readline()] == ["'id -un' ended with 0:\n", f"{sshd.user}\n"]
             assert server.wait(40) in {0, 255}

@@ -36,7 +36,7 @@ class Pages(BaseHTTPRequestHandler):
 def web() -> Iterator[int]:
     """The port of a web server."""
     with HTTPServer(("127.0.0.1", 0), Pages) as server:
-        thread = threading.Thread(target=server.serve_forever, kwargs={"poll_interval": 0.05})
+        thread = threading.Thread(target=server.serve_forever, kwargs={"poll_interval": 0.05}, daemon=True)
         thread.start()
         yield server.server_port
         server.shutdown()

@@ -9,6 +9,7 @@ from pathlib import Path
 
 import pytest
 
+from tests.peers.ending import ending
 from tests.peers.sshd import Sshd
 
 _EXAMPLES = Path(__file__).parents[2] / "examples"
@@ -64,11 +65,13 @@ def test_fleet_counts_who_did_not_answer(config: Path) -> None:
 
 
 def test_events_tells_until_interrupted(config: Path) -> None:
-    with subprocess.Popen(
-        [sys.executable, "-W", "error", _EXAMPLES / "events.py", "edge1", "--config", config],
-        stdout=subprocess.PIPE,
-        stderr=subprocess.PIPE,
-        text=True,
+    with ending(
+        subprocess.Popen(
+            [sys.executable, "-W", "error", _EXAMPLES / "events.py", "edge1", "--config", config],
+            stdout=subprocess.PIPE,
+            stderr=subprocess.PIPE,
+            text=True,
+        )
     ) as program:
         assert program.stdout is not None
         assert program.stderr is not None

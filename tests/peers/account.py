@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import contextlib
 import os
 import pwd
 import secrets
@@ -12,6 +13,8 @@ from collections.abc import Iterator
 from contextlib import contextmanager
 from dataclasses import dataclass, field
 from pathlib import Path
+
+import psutil
 
 
 @dataclass(frozen=True)
@@ -47,7 +50,16 @@ def throwaway() -> Iterator[Account | None]:
         _administer(["chpasswd"], f"{name}:{password}\n")
         yield Account(name, password, Path(pwd.getpwnam(name).pw_dir))
     finally:
+        _end_all(pwd.getpwnam(name).pw_uid)
         _administer(["userdel", "--remove", "--force", name])
+
+
+def _end_all(uid: int) -> None:
+    """End what a user runs: a command without a terminal outlives the session that is cut under it."""
+    for process in psutil.process_iter():
+        with contextlib.suppress(psutil.NoSuchProcess):
+            if process.uids().real == uid:
+                process.kill()
 
 
 def _administer(command: list[str], text: str = "") -> None:

@@ -7,9 +7,12 @@ import shutil
 import subprocess
 import tempfile
 from collections.abc import Mapping
+from contextlib import ExitStack
 from pathlib import Path
 from types import TracebackType
 from typing import Self
+
+from .ending import ending
 
 
 class Agent:
@@ -20,25 +23,22 @@ class Agent:
     """
 
     def __enter__(self) -> Self:
-        self._folder = Path(tempfile.mkdtemp(prefix="mooring-agent-"))
-        self.socket = self._folder / "socket"
-        self._process = subprocess.Popen(
-            ["ssh-agent", "-D", "-a", str(self.socket)], stdin=subprocess.DEVNULL, stdout=subprocess.PIPE
-        )
-        if self._process.stdout is None or not self._process.stdout.readline():  # it speaks once it listens
-            self._leave()
-            raise RuntimeError("ssh-agent did not start")
+        with ExitStack() as stack:
+            folder = Path(tempfile.mkdtemp(prefix="mooring-agent-"))
+            stack.callback(shutil.rmtree, folder)
+            self.socket = folder / "socket"
+            command = ["ssh-agent", "-D", "-a", str(self.socket)]
+            process = subprocess.Popen(command, stdin=subprocess.DEVNULL, stdout=subprocess.PIPE)
+            stack.enter_context(ending(process))
+            if process.stdout is None or not process.stdout.readline():  # it speaks once it listens
+                raise RuntimeError("ssh-agent did not start")
+            self._running = stack.pop_all()
         return self
 
     def __exit__(
         self, kind: type[BaseException] | None, error: BaseException | None, trace: TracebackType | None
     ) -> None:
-        self._leave()
-
-    def _leave(self) -> None:
-        self._process.terminate()
-        self._process.communicate()
-        shutil.rmtree(self._folder)
+        self._running.close()
 
     @property
     def environment(self) -> Mapping[str, str]:

@@ -182,6 +182,8 @@ class Peer:
         _signal([pid for pid in tree[1:] if _parent(pid) is not None], signal.SIGKILL)
         if self._reader is not None and process.stderr is not None:
             self._reader.join(30)
+            if self._reader.is_alive():  # to close what it reads from would wait for it
+                raise TimeoutError(f"somebody still holds the log of {type(self).__name__}")
             process.stderr.close()
 
 

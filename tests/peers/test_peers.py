@@ -2,13 +2,17 @@
 
 from __future__ import annotations
 
+import contextlib
+import signal
 import subprocess
 from collections.abc import Callable
 from pathlib import Path
 
 import pytest
 
-from .account import Account
+from tests.peers.ending import ending
+
+from .account import Account, throwaway
 from .agent import Agent
 from .dropbear import Dropbear
 from .fixtures import StartSshd
@@ -41,15 +45,23 @@ def test_configuration_lines_win_over_the_defaults(start_sshd: StartSshd) -> Non
     assert server.ssh("hello", options=["-s"]).stdout == "hello\n"
 
 
+def test_the_throwaway_account_takes_with_it_what_it_runs() -> None:
+    with contextlib.ExitStack() as left:
+        with throwaway() as made:
+            if made is None:
+                pytest.skip("needs root, to make a user")
+            process = left.enter_context(ending(subprocess.Popen(["sleep", "600"], user=made.name)))
+        assert process.wait(30) == -signal.SIGKILL
+
+
 def test_kill_drops_links_and_restart_is_on_the_same_port(start_sshd: StartSshd) -> None:
     server = start_sshd()
     port = server.port
-    client = subprocess.Popen([*server.ssh_command(), "sleep 60"], stderr=subprocess.PIPE)
-    server.wait_log("Starting session: command")
-    assert len(server.children()) >= 2
-    server.kill()
-    assert client.wait(30) == 255
-    client.communicate()
+    with ending(subprocess.Popen([*server.ssh_command(), "sleep 60"], stderr=subprocess.PIPE)) as client:
+        server.wait_log("Starting session: command")
+        assert len(server.children()) >= 2
+        server.kill()
+        assert client.wait(30) == 255
     assert server.ssh("true").returncode == 255
     server.start()
     assert server.port == port
@@ -60,20 +72,20 @@ def test_kill_drops_links_and_restart_is_on_the_same_port(start_sshd: StartSshd)
 
 def test_suspend_freezes_and_resume_continues(start_sshd: StartSshd) -> None:
     server = start_sshd()
-    client = subprocess.Popen([*server.ssh_command(), "cat"], stdin=subprocess.PIPE, stdout=subprocess.PIPE, bufsize=0)
-    assert client.stdin is not None
-    assert client.stdout is not None
-    client.stdin.write(b"before\n")
-    assert client.stdout.readline() == b"before\n"
-    server.suspend()
-    client.stdin.write(b"while\n")
-    with pytest.raises(subprocess.TimeoutExpired):
-        client.wait(0.2)
-    states = [Path(f"/proc/{pid}/stat").read_text().rpartition(")")[2].split()[0] for pid in server.children()]
-    assert set(states) == {"T"}
-    server.resume()
-    assert client.stdout.readline() == b"while\n"
-    client.communicate()
+    pipe = subprocess.PIPE
+    with ending(subprocess.Popen([*server.ssh_command(), "cat"], stdin=pipe, stdout=pipe, bufsize=0)) as client:
+        assert client.stdin is not None
+        assert client.stdout is not None
+        client.stdin.write(b"before\n")
+        assert client.stdout.readline() == b"before\n"
+        server.suspend()
+        client.stdin.write(b"while\n")
+        with pytest.raises(subprocess.TimeoutExpired):
+            client.wait(0.2)
+        states = [Path(f"/proc/{pid}/stat").read_text().rpartition(")")[2].split()[0] for pid in server.children()]
+        assert set(states) == {"T"}
+        server.resume()
+        assert client.stdout.readline() == b"while\n"
 
 
 def test_another_host_key_is_noticed_by_the_client(start_sshd: StartSshd, keyring: Keyring) -> None:

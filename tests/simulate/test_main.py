@@ -17,21 +17,18 @@ import pytest
 from mooring.model.secret import Secret
 from mooring.simulate.__main__ import main
 from mooring.wire.callhome import Preamble, proves
+from tests.peers.ending import ending
 
 PROGRAM = [sys.executable, "-m", "mooring.simulate", "hosts"]
 
 
 @contextmanager
 def program(*arguments: str) -> Iterator[tuple[subprocess.Popen[str], dict[str, Any]]]:
-    process = subprocess.Popen(
-        [*PROGRAM, *arguments], stdin=subprocess.PIPE, stdout=subprocess.PIPE, stderr=subprocess.PIPE, text=True
-    )
-    assert process.stdout is not None
-    try:
+    pipe = subprocess.PIPE
+    command = [*PROGRAM, *arguments]
+    with ending(subprocess.Popen(command, stdin=pipe, stdout=pipe, stderr=pipe, text=True)) as process:
+        assert process.stdout is not None
         yield process, json.loads(process.stdout.readline())
-    finally:
-        process.kill()
-        process.communicate()
 
 
 def ssh(ready: dict[str, Any], index: int, command: str, folder: Path, options: Sequence[str] = ()) -> str:
@@ -49,24 +46,21 @@ def test_serves_until_a_signal_then_ends_cleanly_with_clients_connected(number: 
         assert process.pid == ready["pid"]
         assert [ssh(ready, index, "hostname", tmp_path) for index in (0, 1)] == ["host-1\n", "host-2\n"]
         host = ready["hosts"][0]
-        client = subprocess.Popen(
-            ["ssh", "-F", "none", "-o", "StrictHostKeyChecking=no", "-o", "UserKnownHostsFile=/dev/null"]  # noqa: RUF005
-            + ["-o", "BatchMode=yes", "-p", str(host["port"]), "admin@127.0.0.1", "cat"],
-            stdin=subprocess.PIPE,
-            stdout=subprocess.PIPE,
-            stderr=subprocess.PIPE,
-        )
-        assert client.stdin is not None
-        assert client.stdout is not None
-        client.stdin.write(b"up\n")
-        client.stdin.flush()
-        assert client.stdout.readline() == b"up\n"
-        process.send_signal(number)
-        assert process.wait(30) == 0
-        assert process.stderr is not None
-        assert process.stderr.read() == ""
-        client.communicate()
-        assert client.returncode == 255
+        command = ["ssh", "-F", "none", "-o", "StrictHostKeyChecking=no", "-o", "UserKnownHostsFile=/dev/null"]
+        command += ["-o", "BatchMode=yes", "-p", str(host["port"]), "admin@127.0.0.1", "cat"]
+        pipe = subprocess.PIPE
+        with ending(subprocess.Popen(command, stdin=pipe, stdout=pipe, stderr=pipe)) as client:
+            assert client.stdin is not None
+            assert client.stdout is not None
+            client.stdin.write(b"up\n")
+            client.stdin.flush()
+            assert client.stdout.readline() == b"up\n"
+            process.send_signal(number)
+            assert process.wait(30) == 0
+            assert process.stderr is not None
+            assert process.stderr.read() == ""
+            client.communicate(timeout=30)
+            assert client.returncode == 255
 
 
 def test_ends_when_its_stdin_is_closed() -> None:
@@ -118,17 +112,13 @@ def test_devices_that_call_home_say_who_they_are_and_dial() -> None:
         listener.settimeout(30)
         where = f"127.0.0.1:{listener.getsockname()[1]}"
         words = [*PROGRAM[:-1], "junos", "--call-home", where, "--secret", "s3cret", "--name", "edge"]
-        process = subprocess.Popen(words, stdin=subprocess.PIPE, stdout=subprocess.PIPE, text=True)
-        assert process.stdout is not None
-        try:
+        with ending(subprocess.Popen(words, stdin=subprocess.PIPE, stdout=subprocess.PIPE, text=True)) as process:
+            assert process.stdout is not None
             told = json.loads(process.stdout.readline())["devices"][0]
             with listener.accept()[0] as sock:
                 preamble = Preamble()
                 claim = None
                 while claim is None:
                     claim = preamble.receive_data(sock.recv(4096))
-        finally:
-            process.kill()
-            process.communicate()
     assert (claim.device_id, claim.host_key) == ("edge1", told["host_key"])
     assert proves(Secret("s3cret"), claim)

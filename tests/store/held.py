@@ -11,6 +11,7 @@ from sys import executable
 from mooring.model.secret import Secret
 from mooring.model.target import Target
 from mooring.store import Remembered, Store
+from tests.peers.ending import ending
 
 PASSWORD = "correct horse battery staple"
 EDGE = Target.parse("edge1", password=Secret(PASSWORD))
@@ -35,10 +36,7 @@ async def recall(directory: Path) -> list[Remembered]:
 def writer(*arguments: str | Path) -> Iterator[Popen[str]]:
     """A process that has the store open and writes; killed at the latest at the end."""
     program = Path(__file__).with_name("writer.py")
-    with Popen([executable, program, *arguments], stdout=PIPE, text=True) as process:
-        try:
-            assert process.stdout is not None
-            assert process.stdout.readline() == "open\n"
-            yield process
-        finally:
-            process.kill()
+    with ending(Popen([executable, program, *arguments], stdout=PIPE, text=True)) as process:
+        assert process.stdout is not None
+        assert process.stdout.readline() == "open\n"
+        yield process

@@ -14,6 +14,7 @@ import pytest
 
 from mooring.model.errors import StateError
 from mooring.store import Store, schema
+from tests.peers.ending import ending
 
 from .held import EDGE, PASSWORD, WEB, recall, remembered
 
@@ -118,15 +119,12 @@ asyncio.run(Store.open(pathlib.Path(sys.argv[1])))
 
 async def test_a_migration_killed_half_way_changes_nothing(database: Path) -> None:
     log = database.with_name("mooring.db-wal")
-    with subprocess.Popen([sys.executable, "-c", MIGRATING, database.parent]) as process:
-        try:
-            deadline = time.monotonic() + 30
-            # It never ends; once its log grows it has begun.
-            while not (log.exists() and log.stat().st_size) and time.monotonic() < deadline:
-                time.sleep(0.01)
-            assert log.stat().st_size
-        finally:
-            process.kill()
+    with ending(subprocess.Popen([sys.executable, "-c", MIGRATING, database.parent])):
+        deadline = time.monotonic() + 30
+        # It never ends; once its log grows it has begun.
+        while not (log.exists() and log.stat().st_size) and time.monotonic() < deadline:
+            time.sleep(0.01)
+        assert log.stat().st_size
     assert await recall(database.parent) == [remembered(EDGE), remembered(WEB)]
     assert ask(database.with_name(f"mooring.db.v{NOW}.bak"), "PRAGMA user_version") == [NOW]
 

@@ -18,6 +18,7 @@ from mooring.model.errors import CredentialError
 from mooring.transport import agent as module
 from mooring.transport.agent import Agent
 from mooring.transport.credentials import KeyRing
+from tests.peers.ending import ending
 
 if TYPE_CHECKING:
     from tests.peers.keys import Keyring
@@ -30,17 +31,13 @@ pytestmark = pytest.mark.anyio
 def running(socket: Path, *keys: Path) -> Iterator[subprocess.Popen[bytes]]:
     """An ssh-agent at a socket of our choice, so that another can take its place."""
     socket.unlink(missing_ok=True)
-    with subprocess.Popen(["ssh-agent", "-D", "-a", str(socket)], stdout=subprocess.PIPE) as process:
-        try:
-            assert process.stdout is not None
-            assert process.stdout.readline()
-            for key in keys:
-                environment = {**os.environ, "SSH_AUTH_SOCK": str(socket)}
-                subprocess.run(["ssh-add", "-q", str(key)], env=environment, check=True)
-            yield process
-        finally:
-            process.send_signal(signal.SIGCONT)
-            process.terminate()
+    with ending(subprocess.Popen(["ssh-agent", "-D", "-a", str(socket)], stdout=subprocess.PIPE)) as process:
+        assert process.stdout is not None
+        assert process.stdout.readline()
+        for key in keys:
+            environment = {**os.environ, "SSH_AUTH_SOCK": str(socket)}
+            subprocess.run(["ssh-add", "-q", str(key)], env=environment, check=True)
+        yield process
 
 
 @pytest.fixture

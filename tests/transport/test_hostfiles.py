@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import asyncio
+import contextlib
 import os
 import resource
 import subprocess
@@ -15,6 +16,7 @@ import pytest
 from mooring.transport import hostfiles
 from mooring.transport.hostfiles import KnownHosts
 from mooring.transport.known_hosts import new_line
+from tests.peers.ending import ending
 
 pytestmark = pytest.mark.anyio
 
@@ -116,8 +118,14 @@ async def test_processes_wait_for_one_another(file: Path) -> None:
     )
     key = KEYS[0].export_public_key().decode()
     environment = {**os.environ, "PYTHONPATH": os.pathsep.join(filter(None, sys.path))}
-    started = [subprocess.Popen([sys.executable, "-c", program, str(file), key, who], env=environment) for who in "ab"]
-    assert [process.wait() for process in started] == [0, 0]
+    with contextlib.ExitStack() as stack:
+        started = [
+            stack.enter_context(
+                ending(subprocess.Popen([sys.executable, "-c", program, str(file), key, who], env=environment))
+            )
+            for who in "ab"
+        ]
+        assert [process.wait(60) for process in started] == [0, 0]
     assert len(file.read_text().splitlines()) == 80
 
 

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import contextlib
 import re
 import signal
 import subprocess
@@ -14,6 +15,7 @@ import pytest
 from mooring.blocking.loop import loop_thread
 from mooring.simulate import SimulatedDevices
 from mooring.simulate.ports import ReservedPort
+from tests.peers.ending import ending
 
 TIMEOUT = 40
 
@@ -70,23 +72,20 @@ def running(program: str, *, device: bool = True) -> Iterator[tuple[subprocess.P
     """A program that listens on a port of its own, and a device that calls it until it is there."""
     reserved = ReservedPort()
     text = program.replace("'0.0.0.0', port=9000", f"'127.0.0.1', port={reserved.port}")
-    process = subprocess.Popen(
-        [sys.executable, "-u", "-W", "ignore", "-c", text],
-        stdin=subprocess.PIPE,
-        stdout=subprocess.PIPE,
-        stderr=subprocess.STDOUT,
-        text=True,
-    )
-    devices, thread = SimulatedDevices("127.0.0.1", reserved.port, reconnect=0.1), loop_thread()
-    if device:
-        thread.enter(devices, "devices")
-    try:
-        yield process, reserved.port
-    finally:
-        process.kill()
-        process.communicate()
-        thread.leave(devices, "devices")
-        reserved.close()
+    with contextlib.ExitStack() as stack:
+        stack.callback(reserved.close)
+        devices, thread = SimulatedDevices("127.0.0.1", reserved.port, reconnect=0.1), loop_thread()
+        if device:
+            thread.enter(devices, "devices")
+        stack.callback(thread.leave, devices, "devices")
+        process = subprocess.Popen(
+            [sys.executable, "-u", "-W", "ignore", "-c", text],
+            stdin=subprocess.PIPE,
+            stdout=subprocess.PIPE,
+            stderr=subprocess.STDOUT,
+            text=True,
+        )
+        yield stack.enter_context(ending(process)), reserved.port
 
 
 def read_until(process: subprocess.Popen[str], ended: Callable[[str], bool]) -> str:

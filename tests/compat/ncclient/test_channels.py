@@ -109,7 +109,7 @@ def test_who_does_not_take_is_waited_for(transport: Transport) -> None:
         channel.sendall(data)
         channel.shutdown_write()
 
-    sent = threading.Thread(target=send)
+    sent = threading.Thread(target=send, daemon=True)
     sent.start()
     channel.settimeout(30)
     assert channel.recv(100).strip() == b"10000000"

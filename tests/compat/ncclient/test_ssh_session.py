@@ -117,7 +117,7 @@ def test_the_thread_that_it_is_not(junos: Junos) -> None:
     assert made.daemon
     made.name = "mine"
     assert made.name == "mine"
-    waits = threading.Thread(target=made.run)
+    waits = threading.Thread(target=made.run, daemon=True)
     waits.start()
     made.close()
     waits.join(30)

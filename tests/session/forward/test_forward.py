@@ -25,6 +25,7 @@ from mooring import (
     Session,
     UnknownForward,
 )
+from tests.peers.ending import ending
 from tests.peers.sshd import Sshd
 from tests.session.forward.ends import ask, connected, digest, refused, serving
 from tests.session.held import held
@@ -327,7 +328,9 @@ async def test_a_taken_port_is_told_with_who_has_it(session: Session) -> None:
         "import socket, sys; s = socket.create_server(('127.0.0.1', 0)); "
         "print(s.getsockname()[1], flush=True); sys.stdin.read()"
     )
-    with subprocess.Popen([sys.executable, "-c", program], stdin=subprocess.PIPE, stdout=subprocess.PIPE) as other:
+    with ending(
+        subprocess.Popen([sys.executable, "-c", program], stdin=subprocess.PIPE, stdout=subprocess.PIPE)
+    ) as other:
         assert other.stdout is not None
         taken = int(other.stdout.readline())
         with pytest.raises(PortTaken, match=rf"127.0.0.1:{taken} is taken by \S+, process {other.pid}"):

@@ -18,6 +18,7 @@ from mooring.store.audit.journal import Journal, read_journal
 from mooring.store.audit.ledger import Ledger
 from mooring.store.audit.reading import verify_files
 from mooring.store.audit.trail import Trail
+from tests.peers.ending import ending
 
 pytestmark = pytest.mark.anyio
 
@@ -158,7 +159,7 @@ async def test_it_is_in_use(tmp_path: Path) -> None:
 
 def test_killed_in_the_midst_it_is_checked_as_it_is(tmp_path: Path) -> None:
     program = Path(__file__).with_name("writer.py")
-    with Popen([executable, program, tmp_path], stdout=PIPE, text=True) as process:
+    with ending(Popen([executable, program, tmp_path], stdout=PIPE, text=True)) as process:
         assert process.stdout is not None
         said = [process.stdout.readline() for _ in range(500)]
         process.kill()

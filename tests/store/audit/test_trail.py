@@ -19,6 +19,7 @@ from mooring.model.errors import StateError
 from mooring.service import Audit
 from mooring.store.audit import journal, ledger, trail
 from mooring.store.audit.trail import Trail
+from tests.peers.ending import ending
 
 pytestmark = pytest.mark.anyio
 
@@ -42,7 +43,7 @@ def files_at_most(size: int) -> Iterator[None]:
 @pytest.mark.parametrize("acknowledged", [1, 50, 1500])
 async def test_killed_under_load(tmp_path: Path, acknowledged: int) -> None:
     program = Path(__file__).with_name("writer.py")
-    with Popen([executable, program, tmp_path], stdout=PIPE, text=True) as process:
+    with ending(Popen([executable, program, tmp_path], stdout=PIPE, text=True)) as process:
         assert process.stdout is not None
         assert process.stdout.readline() == "open\n"
         said = [process.stdout.readline().strip() for _ in range(acknowledged)]
