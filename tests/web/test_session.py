@@ -280,7 +280,7 @@ async def test_what_is_not_granted_is_not_offered(door: Running, open_page: Open
     made = await door.ask(
         "POST", "/v1/tokens", {"name": "look", "actions": ["read"], "selector": "all", "expires_in": None}
     )
-    await door.pool["web1"].forward_local(0, "127.0.0.1:1", name="one")
+    forward = await door.pool["web1"].forward_local(0, "127.0.0.1:1", name="one")
     async with open_page(url(door), width=390) as page:
         await page.get_by_label("Token").fill(made.value["secret"])
         await page.keyboard.press("Enter")
@@ -289,6 +289,8 @@ async def test_what_is_not_granted_is_not_offered(door: Running, open_page: Open
         await expect(page.get_by_role("button", name="Sign out")).to_be_visible()
         assert await page.get_by_role("button").count() == 1
         assert await page.evaluate("document.documentElement.scrollWidth <= innerWidth")
+        forward.close()
+        await expect(page.get_by_role("region", name="Forwards")).to_have_text("ForwardsNone.")
 
 
 async def test_files_up_and_down(door: Running, open_page: OpenPage, picture: Picture, peers_folder: Path) -> None:

@@ -5,10 +5,11 @@ import { alertOf, bytes, fill, h } from "./dom";
 
 const COLUMNS = ["Forward", "Listens", "Leads to", "State", "Connections", "Out", "In"];
 
-export function forwardsSection(alias: string) {
+export function forwardsSection(alias: string, mayAdd: boolean) {
   const rows = h("tbody");
   const table = h("table", {}, h("thead", {}, h("tr", {}, ...COLUMNS.map((name) => h("th", { scope: "col" }, name)))), rows);
-  const empty = h("p", {}, "None. To carry a port: ", h("code", {}, `mooring forward add -L 8080:localhost:80 ${alias}`));
+  const adding = [" To carry a port: ", h("code", {}, `mooring forward add -L 8080:localhost:80 ${alias}`)];
+  const empty = h("p", {}, "None.", ...(mayAdd ? adding : []));
   const body = h("div", { class: "scroll", tabindex: 0, role: "group", "aria-label": "Forwards and their numbers" });
   const known = new Map<string, HTMLElement>();
   let asked = 0;

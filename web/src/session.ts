@@ -24,7 +24,7 @@ export function showSession(page: Element, live: Live, whom: Whom, alias: string
   const command = may(whom, "run") ? commandSection(alias) : null;
   const screen = may(whom, "shell") ? terminalSection(alias, terminal, live) : null;
   const files = may(whom, "files") ? filesSection(alias) : null;
-  const forwards = forwardsSection(alias);
+  const forwards = forwardsSection(alias, may(whom, "forward"));
   const history = historySection(alias);
   const columns = h("div", { class: "columns" });
   let drawn: Session | undefined;
