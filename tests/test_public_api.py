@@ -139,6 +139,7 @@ ERRORS = {
     "DiskFull",
     "FileError",
     "FileMismatch",
+    "FileExists",
     "FileMissing",
     "FileRefused",
     "FilesUnsupported",

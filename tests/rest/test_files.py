@@ -116,6 +116,20 @@ async def test_errors(held: Running, far: Path) -> None:
     await held.idle()
 
 
+async def test_only_where_nothing_is(held: Running, far: Path) -> None:
+    (far / "link").symlink_to("nothing")
+    (far / "folder").mkdir()
+    fresh = {"If-None-Match": "*"}
+    assert (await held.ask("PUT", at(far / "a"), b"first", headers=fresh)).status == 201
+    for name in ("a", "link", "folder"):
+        (await held.ask("PUT", at(far / name), b"second", headers=fresh)).problem(412, "file-exists")
+    assert ((far / "a").read_bytes(), (far / "link").is_symlink()) == (b"first", True)
+    assert (await held.ask("PUT", at(far / "a"), b"second", headers={"If-None-Match": '"a tag"'})).status == 201
+    assert (await held.ask("PUT", at(far / "a"), b"third")).status == 201
+    assert ((far / "a").read_bytes(), len(list(far.iterdir()))) == (b"third", 3)
+    await held.idle()
+
+
 async def test_it_takes_files(held: Running, far: Path) -> None:
     headers = {"Authorization": f"Bearer {READER}"}
     for method in ("GET", "PUT"):

@@ -483,6 +483,7 @@ UNSEEN = {
         for code in (*CHANNEL_FAILS, "file-missing", "file-refused", "file-error")
     },
     ("GET /v1/sessions/{alias}/files", "range-not-satisfiable"): "likewise",
+    ("PUT /v1/sessions/{alias}/files", "file-exists"): "likewise",
     ("PUT /v1/sessions/{alias}/files", "disk-full"): "tests/session/files has a small disk",
     **{
         (name, code): why

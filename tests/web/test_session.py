@@ -362,6 +362,26 @@ async def test_an_upload_shows_how_far_it_is_and_is_cancelled(
             assert (far / "large.bin").stat().st_size == 4_000_000
 
 
+async def test_what_came_since_the_folder_was_listed_is_not_replaced_unasked(
+    door: Running, open_page: OpenPage, peers_folder: Path
+) -> None:
+    with tempfile.TemporaryDirectory(dir=peers_folder) as name:
+        far = Path(name)
+        far.chmod(0o777)
+        async with open_page(url(door)) as page:
+            await show(page)
+            await show_folder(page, far)
+            (far / "late.bin").write_bytes(b"came meanwhile")
+            content = {"name": "late.bin", "mimeType": "text/html", "buffer": b"ours"}
+            await page.get_by_label("Upload here").set_input_files(content)  # type: ignore[arg-type]  # a FilePayload
+            await page.get_by_role("button", name="Upload", exact=True).click()
+            await expect(page.get_by_text("late.bin is there already; what it holds would be lost")).to_be_visible()
+            assert (far / "late.bin").read_bytes() == b"came meanwhile"
+            await page.get_by_role("button", name="Replace it").click()
+            await expect(page.get_by_text("late.bin is there, 4 B")).to_be_visible()
+            assert (far / "late.bin").read_bytes() == b"ours"
+
+
 async def give(reader: asyncio.StreamReader, writer: asyncio.StreamWriter) -> None:
     """Send something, and stay until the other side leaves."""
     writer.write(b"x" * 2048)

@@ -1,6 +1,6 @@
 // The files of one session: what a folder holds, download and upload.
 
-import { ask, sessionPath, words } from "./api";
+import { ask, Problem, sessionPath, words } from "./api";
 import { alertOf, bytes, fill, h, type Leave, when } from "./dom";
 import { put, type Transfer } from "./transfer";
 
@@ -29,7 +29,7 @@ export function filesSection(alias: string): { element: HTMLElement; leave: Leav
   const cancel = h("button", { type: "button", click: () => going?.cancel() }, "Cancel");
   const progress = h("div", { class: "moving", hidden: true }, bar, amount, cancel);
   let folder = ".";
-  let names = new Set<string>(); // of what the folder holds, as far as it is listed
+  let names = new Set<string>(); // of what the folder held when it was listed: of the rest the daemon knows
   let sure = ""; // what somebody was asked about
   let going: Transfer | null = null;
 
@@ -77,29 +77,34 @@ export function filesSection(alias: string): { element: HTMLElement; leave: Leav
     submit.classList.toggle("grave", where !== "");
   }
 
+  function askedToReplace(file: File): void {
+    asked(joined(folder, file.name));
+    how.textContent = `${file.name} is there already; what it holds would be lost`;
+  }
+
   function given(file: File): void {
-    const where = joined(folder, file.name);
-    if (names.has(file.name) && sure !== where) {
-      asked(where);
-      how.textContent = `${file.name} is there already; what it holds would be lost`;
+    const replaces = sure === joined(folder, file.name);
+    if (names.has(file.name) && !replaces) {
+      askedToReplace(file);
       return;
     }
     asked("");
-    void send(file);
+    void send(file, replaces);
   }
 
   chosen.addEventListener("change", () => asked(""));
 
-  async function send(file: File): Promise<void> {
+  async function send(file: File, replaces: boolean): Promise<void> {
     const where = joined(folder, file.name);
     how.textContent = `sending ${file.name}`;
     try {
-      await moved(put(urlOf(alias, where), file));
+      await moved(put(urlOf(alias, where), file, replaces));
       chosen.value = "";
       await list(folder);
       how.textContent = `${file.name} is there, ${bytes(file.size)}`;
     } catch (error) {
-      fill(how, alertOf(words(error)));
+      if (error instanceof Problem && error.code === "file-exists" && where === joined(folder, file.name)) askedToReplace(file);
+      else fill(how, alertOf(words(error)));
     }
   }
 

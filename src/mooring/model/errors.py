@@ -55,6 +55,7 @@
     │       └── PipeClosed          the pipe was closed by us, or never started
     ├── FileError                   a file was not copied, read or written; it names the file, and on which side
     │   ├── FileMissing             there is no such file
+    │   ├── FileExists              there is one of that name, which was not to be replaced
     │   ├── FileRefused             permission denied
     │   ├── DiskFull                no space is left for it
     │   ├── FileMismatch            what arrived is not what was sent
@@ -113,6 +114,7 @@ __all__ = [
     "DaemonUnreachable",
     "DiskFull",
     "FileError",
+    "FileExists",
     "FileMismatch",
     "FileMissing",
     "FileRefused",
@@ -676,6 +678,12 @@ class FileMissing(FileError):
     """There is no such file, or no folder to put it into."""
 
     code = "file-missing"
+
+
+class FileExists(FileError):
+    """There is something of that name, and it was not to be replaced."""
+
+    code = "file-exists"
 
 
 class FileRefused(FileError):

@@ -18,6 +18,7 @@ from ..model.errors import (
     ChannelRefused,
     DiskFull,
     FileError,
+    FileExists,
     FileMissing,
     FileRefused,
     FilesUnsupported,
@@ -142,20 +143,23 @@ async def read_file(request: Request[Actor, Any, Any]) -> Answer:
             "path": _PATH,
             "mode": Asked("permission bits in octal digits", pattern="^[0-7]{1,4}$", default="644"),
         },
-        problems=(*_PROBLEMS, DiskFull),
+        headers={"If-None-Match": Asked("`*`: only if there is nothing of its name", examples=["*"])},
+        problems=(*_PROBLEMS, FileExists, DiskFull),
     ),
 )
 async def write_file(request: Request[Actor, Any, Any]) -> Answer:
     """Write a file as its bytes come, of any size.
 
-    It stands under its name when all has come, and not before; a client that leaves earlier changes nothing.
+    It stands under its name when all has come, and not before; a client that leaves earlier changes nothing. What is
+    there is replaced, unless `If-None-Match: *` says that nothing may be: then the answer is 412.
     """
     files: Files = request.app.state.fleet.files
     alias: str = request.path_params["alias"]
     mode = request.query_params.get("mode", "644")
     if not re.fullmatch("[0-7]{1,4}", mode):
         raise InvalidInput("mode must be permission bits in octal digits")
-    written = await files.write(request.user, alias, _path(request), _body(request), mode=int(mode, 8))
+    fresh = request.headers.get("if-none-match", "").strip() == "*"  # RFC 9110, 13.1.2; no file has a tag to match
+    written = await files.write(request.user, alias, _path(request), _body(request), mode=int(mode, 8), fresh=fresh)
     return value(_entry(written), status=201)
 
 

@@ -32,7 +32,7 @@ _REFERENCE: Final = "#/components/schemas/{name}"
 
 
 class Asked:
-    """A query parameter.
+    """A query parameter, or a header.
 
     Args:
         meaning: What it means.
@@ -45,10 +45,10 @@ class Asked:
         self.required = required
         self.form = {"type": "string", **form}
 
-    def told(self, name: str) -> dict[str, Any]:
+    def told(self, name: str, place: str = "query") -> dict[str, Any]:
         """It as OpenAPI has it."""
         required = {"required": True} if self.required else {}
-        return {"name": name, "in": "query", "description": self.meaning, "schema": self.form, **required}
+        return {"name": name, "in": place, "description": self.meaning, "schema": self.form, **required}
 
 
 @dataclasses.dataclass(frozen=True, kw_only=True)
@@ -63,6 +63,7 @@ class Described:
         body: What it takes.
         content: The media type of a body of any bytes that it takes instead.
         query: Its query parameters by name; of a text of any form, what it means.
+        headers: Headers that mean something to it alone, likewise.
         problems: The errors that it may answer with, beside those that every operation has.
         plain: Statuses of faults that lie in HTTP alone.
         open: Whether nobody is asked who they are.
@@ -75,6 +76,7 @@ class Described:
     body: Body[Any] | RpcBody | None = None
     content: str = ""
     query: Mapping[str, str | Asked] = dataclasses.field(default_factory=dict)
+    headers: Mapping[str, Asked] = dataclasses.field(default_factory=dict)
     problems: Collection[type[MooringError]] = ()
     plain: Collection[int] = ()
     open: bool = False
@@ -152,6 +154,7 @@ def _operation(path: str, handler: HTTPRouteHandler, forms: _Forms) -> dict[str,
     parameters += [
         (asked if isinstance(asked, Asked) else Asked(asked)).told(name) for name, asked in what.query.items()
     ]
+    parameters += [asked.told(name, "header") for name, asked in what.headers.items()]
     if what.partly:
         parameters.append({"name": "Range", "in": "header", "schema": {"type": "string", "examples": ["bytes=0-99"]}})
     if parameters:

@@ -176,17 +176,25 @@ class Files:
                 deed.tell(**hashed.told())
 
     async def write(
-        self, actor: Actor, alias: str, path: str, parts: AsyncIterator[bytes], *, mode: int = 0o644
+        self,
+        actor: Actor,
+        alias: str,
+        path: str,
+        parts: AsyncIterator[bytes],
+        *,
+        mode: int = 0o644,
+        fresh: bool = False,
     ) -> FileInfo:
         """Write a file of a session's, under another name until it is whole; see ``write_stream``.
 
         Raises:
+            FileExists: There is something of its name, and it was to be fresh.
             MooringError: As ``read``.
         """
         session = self._session(actor, Action.FILES, alias)
         hashed = Hashed()
         async with self._audit.begin(actor, "files.write", alias, path=path) as deed, session.files() as end:
-            written = await write_stream(end, remote_path(path), mode, hashed.through(parts))
+            written = await write_stream(end, remote_path(path), mode, hashed.through(parts), fresh=fresh)
             deed.tell(**hashed.told())
         return written
 

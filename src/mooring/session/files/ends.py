@@ -9,11 +9,12 @@ if TYPE_CHECKING:
 
     from ...model.files import FileInfo
 
-__all__ = ["MOST_FLIGHT", "NO_FOLDER", "End", "Reader", "Writer"]
+__all__ = ["MOST_FLIGHT", "NO_FOLDER", "THERE", "End", "Reader", "Writer"]
 
 MOST_FLIGHT: Final = 16 * 1024 * 1024
 """Bytes of a file that are under way at most: a gigabit a second over 130 ms."""
 NO_FOLDER: Final = "there is no folder for it"
+THERE: Final = "it is there already, and was not to be replaced"
 
 
 class Reader(Protocol):

@@ -9,7 +9,7 @@ import posixpath
 import time
 from typing import TYPE_CHECKING, Final
 
-from ...model.errors import DiskFull, FileError, FileMissing, UnsafePath
+from ...model.errors import DiskFull, FileError, FileExists, FileMissing, UnsafePath
 from ...model.files import FileInfo
 from ...transport.sftp import (
     CREATE,
@@ -24,7 +24,7 @@ from ...transport.sftp import (
     file_error,
     refused_by_sftp,
 )
-from .ends import MOST_FLIGHT, NO_FOLDER
+from .ends import MOST_FLIGHT, NO_FOLDER, THERE
 from .hashing import hashed_there
 
 if TYPE_CHECKING:
@@ -180,6 +180,26 @@ class RemoteEnd:
                 with contextlib.suppress(*NotThere):  # version 3 renames over nothing, and has no step that does both
                     await self._client.remove(new)
                 await self._client.rename(old, new)
+
+    async def place(self, old: str, new: str) -> None:
+        """Rename a file to a name that is free: by the rename of version 3, which is to replace nothing.
+
+        So says draft-ietf-secsh-filexfer-02, section 6.5. For servers that replace all the same it is looked before.
+
+        Raises:
+            FileExists: Something is there.
+        """
+        await self._check_free(new)
+        try:
+            with self.naming(new):
+                await self._client.rename(old, new)
+        except FileError:  # of whatever kind: version 3 has no code that says it
+            await self._check_free(new)
+            raise
+
+    async def _check_free(self, path: str) -> None:
+        if await self.info(path, follow=False) is not None:
+            raise FileExists(THERE, path=path, where=self.where)
 
     async def remove(self, path: str) -> None:
         with self.naming(path):

@@ -7,8 +7,9 @@ import contextlib
 from collections import deque
 from typing import TYPE_CHECKING
 
-from ...model.errors import FileError, FileMismatch, FileMissing
+from ...model.errors import FileError, FileExists, FileMismatch, FileMissing
 from .copying import MOST_REQUESTS, cancelled, created, quietly
+from .ends import THERE
 from .names import partial
 
 if TYPE_CHECKING:
@@ -16,6 +17,7 @@ if TYPE_CHECKING:
 
     from ...model.files import FileInfo
     from .ends import End, Reader, Writer
+    from .remote import RemoteEnd
 
 __all__ = ["read_stream", "write_stream"]
 
@@ -77,7 +79,9 @@ async def _block(end: End, reader: Reader, offset: int, stop: int) -> bytes:
     return parts[0] if len(parts) == 1 else b"".join(parts)
 
 
-async def write_stream(end: End, path: str, mode: int, parts: AsyncIterator[bytes]) -> FileInfo:
+async def write_stream(
+    end: RemoteEnd, path: str, mode: int, parts: AsyncIterator[bytes], *, fresh: bool = False
+) -> FileInfo:
     """Write a file as its bytes come, under another name until it is whole. Cancelling is safe: nothing is left.
 
     Args:
@@ -85,14 +89,18 @@ async def write_stream(end: End, path: str, mode: int, parts: AsyncIterator[byte
         path: The file's.
         mode: Permission bits.
         parts: The content; raising ends the writing.
+        fresh: Whether there must be nothing of its name, neither now nor when it is whole.
 
     Returns:
         What there is now.
 
     Raises:
+        FileExists: There is something.
         FileError, SessionLost: It cannot be written.
     """
-    found = await end.info(path)
+    found = await end.info(path, follow=not fresh)
+    if found is not None and fresh:
+        raise FileExists(THERE, path=path, where=end.where)
     if found is not None and found.kind == "folder":
         raise FileError("it is a folder", path=path, where=end.where)
     folder, _ = end.split(path)
@@ -104,7 +112,7 @@ async def write_stream(end: End, path: str, mode: int, parts: AsyncIterator[byte
         if (there := await writer.size()) != size:
             raise FileMismatch(f"{there} bytes arrived of {size}", path=path, where=end.where)
         await writer.close()
-        await end.replace(part, path)
+        await (end.place(part, path) if fresh else end.replace(part, path))
         whole = True
     finally:
         if not whole:
