@@ -5,6 +5,7 @@ from __future__ import annotations
 import asyncio
 import contextlib
 import os
+import signal
 import sys
 from collections.abc import Iterator
 from pathlib import Path
@@ -14,6 +15,7 @@ import pytest
 from mooring import connect
 from mooring.model.errors import AuthenticationFailed, ConnectFailed, InvalidTarget
 from mooring.transport.proxycommand import ProxyCommand
+from tests.leaks import Census
 from tests.peers.account import Account
 from tests.peers.fixtures import StartSshd
 from tests.peers.sshd import Sshd
@@ -189,6 +191,26 @@ async def test_stop_ends_a_child_that_pays_no_heed_when_its_parent_has_ended(tmp
     async with asyncio.timeout(30):
         while alive(pid):  # noqa: ASYNC110 - likewise
             await asyncio.sleep(0.01)
+
+
+async def test_stop_hears_no_more_of_a_child_that_has_left_its_group(tmp_path: Path) -> None:
+    """As the master of ``ssh -o ControlPersist``, which keeps its standard error."""
+    script = tmp_path / "left.py"
+    script.write_text(
+        "import os, sys, time\nos.setsid()\nprint(os.getpid(), file=sys.stderr, flush=True)\ntime.sleep(600)"
+    )
+    census = Census()
+    proxy = ProxyCommand(f"sh -c '{sys.executable} -S {script} & exec sleep 600'")
+    async with asyncio.timeout(30):
+        with await proxy.start():
+            while not proxy.complaint:  # noqa: ASYNC110 - no event tells of it
+                await asyncio.sleep(0.01)
+            await proxy.stop()
+        try:
+            while census.newcomers():  # noqa: ASYNC110 - likewise
+                await asyncio.sleep(0.01)
+        finally:
+            os.kill(int(proxy.complaint), signal.SIGKILL)
 
 
 async def test_stop_of_one_that_we_may_not_end(monkeypatch: pytest.MonkeyPatch) -> None:

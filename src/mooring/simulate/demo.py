@@ -10,7 +10,7 @@ import time
 from typing import TYPE_CHECKING, Final
 
 from ..client import Daemon
-from ..model.errors import ConfigError
+from ..model.errors import ConfigError, WaitTimeout
 from ..model.target import Target
 from .device import SimulatedDevices
 from .hosts import SimulatedHosts
@@ -18,6 +18,7 @@ from .link import FaultyLink
 from .mooringd import ThrowawayDaemon
 from .openssh import ThrowawaySshd
 from .ports import ReservedPort
+from .program import end, spawn
 from .transcript import Transcript, heading, tell, until
 from .waiting import wait_pending, wait_up
 
@@ -105,9 +106,14 @@ async def _compared(sshd: ThrowawaySshd) -> str:
     command += ["-o", "StrictHostKeyChecking=no", "-o", "UserKnownHostsFile=/dev/null", "-o", "LogLevel=ERROR"]
     command += ["-p", str(sshd.port), f"{sshd.user}@{sshd.host}", "true"]
     start = time.perf_counter()
-    process = await asyncio.create_subprocess_exec(*command, stdin=asyncio.subprocess.DEVNULL)
-    async with asyncio.timeout(_WAIT):
-        await process.wait()
+    process = await spawn(*command, stdin=asyncio.subprocess.DEVNULL)
+    try:
+        async with asyncio.timeout(_WAIT):
+            await process.wait()
+    except TimeoutError:
+        raise WaitTimeout(f"ssh did not end within {_WAIT:g} s") from None
+    finally:
+        await end(process, 0.0)
     return f"; `ssh`, with its handshake: {(time.perf_counter() - start) * 1000:.0f} ms"
 
 

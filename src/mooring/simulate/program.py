@@ -4,10 +4,11 @@ from __future__ import annotations
 
 import asyncio
 import contextlib
-from asyncio.subprocess import DEVNULL, PIPE
+from asyncio.subprocess import DEVNULL
 from typing import TYPE_CHECKING, Any, Final
 
 from ..model.errors import ConfigError
+from ..transport.output import Output
 
 if TYPE_CHECKING:
     from asyncio.subprocess import Process
@@ -29,6 +30,7 @@ class Program:
     def __init__(self, name: str) -> None:
         self._name = name
         self._process: Process | None = None
+        self._output: Output | None = None
         self._log: asyncio.Task[None] | None = None
 
     async def start(self, *words: str, until: bytes, environment: Mapping[str, str] | None = None) -> None:
@@ -42,53 +44,69 @@ class Program:
         Raises:
             ConfigError: It does not start; the message has what it said.
         """
-        pipes = {"stdin": DEVNULL, "stdout": DEVNULL, "stderr": PIPE}
-        self._process = await spawn(*words, env=environment, **pipes)
-        assert self._process.stderr is not None  # noqa: S101 - asked for above
+        self._output = Output()
+        streams = {"stdin": DEVNULL, "stdout": DEVNULL, "stderr": self._output.fileno()}
+        self._process = await spawn(*words, env=environment, **streams)
+        log = await self._output.open()
         said = b""
         try:
             async with asyncio.timeout(_START):
                 while until not in said:
-                    line = await self._process.stderr.readline()
+                    line = await log.readline()
                     if not line:
                         words_said = said.decode(errors="replace").strip()
                         raise ConfigError(f"{self._name} does not start: {words_said}")
                     said += line
         except TimeoutError:
             raise ConfigError(f"{self._name} did not serve within {_START:g} s") from None
-        self._log = asyncio.create_task(_drain(self._process.stderr))
+        self._log = asyncio.create_task(_drain(log))
 
     async def aclose(self) -> int | None:
         """End it, and return its exit code. Safe to call twice; None where there is nothing to end."""
         process, self._process = self._process, None
-        if process is not None:
-            await end(process, _STOP)
-        if self._log is not None:
-            self._log.cancel()
-            await asyncio.gather(self._log, return_exceptions=True)
+        try:
+            if process is not None:
+                await end(process, _STOP)
+        finally:
+            if self._output is not None:
+                self._output.close()
+            if self._log is not None:
+                self._log.cancel()
+                await asyncio.gather(self._log, return_exceptions=True)
         return None if process is None else process.returncode
 
 
 async def spawn(*words: str, **keywords: Any) -> Process:
-    """Start a process, with the keywords of ``asyncio.create_subprocess_exec``. Cancelling is safe: it is ended."""
+    """Start a process, with the keywords of ``asyncio.create_subprocess_exec``. Cancelling is safe: it is ended.
+
+    Read what it says through an ``Output``: ``end`` waits for the other end of a ``PIPE`` that is read.
+    """
     starting = asyncio.create_task(asyncio.create_subprocess_exec(*words, **keywords))
     try:
         return await asyncio.shield(starting)
     except asyncio.CancelledError:
-        process = await starting
-        process.kill()
-        await process.wait()
+        with contextlib.suppress(OSError):  # it did not start
+            await end(await starting, 0.0)
         raise
 
 
 async def end(process: Process, timeout: float) -> None:
-    """End a process by SIGTERM; by SIGKILL where that takes longer, or nobody wants to wait any more."""
+    """End a process by SIGTERM; by SIGKILL where that takes longer, or nobody wants to wait any more.
+
+    What it has started and left behind is not waited for, though that may hold its pipes.
+
+    Args:
+        process: Which; of ``spawn``.
+        timeout: Seconds until it is killed.
+    """
     try:
         with contextlib.suppress(ProcessLookupError, TimeoutError):
             process.terminate()
             async with asyncio.timeout(timeout):
                 await process.wait()
     finally:
+        if process.stdin is not None and not process.stdin.is_closing():
+            process.stdin.transport.abort()
         if process.returncode is None:
             process.kill()
             await process.wait()

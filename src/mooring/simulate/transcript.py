@@ -12,6 +12,7 @@ from asyncio.subprocess import PIPE, STDOUT
 from typing import TYPE_CHECKING, Final
 
 from ..model.errors import MooringError, WaitTimeout
+from ..transport.output import Output
 from .program import end, spawn
 
 if TYPE_CHECKING:
@@ -64,11 +65,12 @@ class Transcript:
         return min(times)
 
     @contextlib.asynccontextmanager
-    async def background(self, *words: str) -> AsyncIterator[Process]:
-        """Show a command and let it run; its two outputs come in one pipe. It is ended on leaving."""
+    async def background(self, *words: str) -> AsyncIterator[asyncio.StreamReader]:
+        """Show a command and let it run: what it says on either output. It is ended on leaving."""
         tell(f"$ mooring {_typed(words)} &")
-        async with self._started(*words, stdout=PIPE) as process:
-            yield process
+        with contextlib.closing(Output()) as output:
+            async with self._started(*words, stdout=output.fileno()):
+                yield await output.open()
 
     @contextlib.asynccontextmanager
     async def _started(self, *words: str, stdout: int | None = None) -> AsyncIterator[Process]:
@@ -89,18 +91,17 @@ class Transcript:
             raise MooringError(f"mooring {name} ended with {process.returncode}")
 
 
-async def until(process: Process, text: str) -> None:
+async def until(said: asyncio.StreamReader, text: str) -> None:
     """Show a background program's lines, up to one that has the text.
 
     Raises:
         MooringError: It ended before, or took too long.
     """
-    assert process.stdout is not None  # noqa: S101 - a pipe was asked for
     line = ""
     try:
         async with asyncio.timeout(_WAIT):
             while text not in line:
-                line = (await process.stdout.readline()).decode(errors="replace")
+                line = (await said.readline()).decode(errors="replace")
                 if not line:
                     raise MooringError(f"a program ended before it said {text!r}")
                 tell(f"  {line.rstrip()}")

@@ -10,6 +10,7 @@ import socket
 from typing import Final
 
 from ..model.errors import ConnectFailed
+from .output import Output
 
 __all__ = ["ProxyCommand"]
 
@@ -28,6 +29,7 @@ class ProxyCommand:
         self._command = command
         self._process: asyncio.subprocess.Process | None = None
         self._complaint = b""
+        self._output: Output | None = None
         self._listener: asyncio.Task[None] | None = None
 
     async def start(self) -> socket.socket:
@@ -36,33 +38,32 @@ class ProxyCommand:
         Raises:
             ConnectFailed: There is no shell, or no descriptor left.
         """
-        ours, theirs = socket.socketpair()
-        try:
-            self._process = await asyncio.create_subprocess_exec(
-                "/bin/sh",
-                "-c",
-                f"exec {self._command}",
-                stdin=theirs.fileno(),
-                stdout=theirs.fileno(),
-                stderr=asyncio.subprocess.PIPE,
-                start_new_session=True,
-            )
-        except OSError as error:
-            ours.close()
-            msg = f"the proxy command could not be started: {error.strerror}"
-            raise ConnectFailed(msg) from error
-        except BaseException:
-            ours.close()
-            raise
-        finally:
-            theirs.close()
-        self._listener = asyncio.create_task(self._listen(self._process.stderr), name="proxy command's standard error")
+        with contextlib.ExitStack() as failed:
+            try:
+                ours, theirs = socket.socketpair()
+                failed.callback(ours.close)
+                with theirs:
+                    self._output = failed.enter_context(contextlib.closing(Output()))
+                    self._process = await asyncio.create_subprocess_exec(
+                        "/bin/sh",
+                        "-c",
+                        f"exec {self._command}",
+                        stdin=theirs.fileno(),
+                        stdout=theirs.fileno(),
+                        stderr=self._output.fileno(),
+                        start_new_session=True,
+                    )
+            except OSError as error:
+                msg = f"the proxy command could not be started: {error.strerror}"
+                raise ConnectFailed(msg) from error
+            failed.pop_all()
+        self._listener = asyncio.create_task(self._listen(self._output), name="proxy command's standard error")
         ours.setblocking(False)  # noqa: FBT003 - the system's
         return ours
 
-    async def _listen(self, stderr: asyncio.StreamReader | None) -> None:
+    async def _listen(self, output: Output) -> None:
         """Keep what it complains of last, so that a failure can be told, and its pipe from filling."""
-        assert stderr is not None  # noqa: S101 - start() asked for a pipe
+        stderr = await output.open()
         while data := await stderr.read(_TOLD):
             self._complaint = (self._complaint + data)[-_TOLD:]
 
@@ -76,10 +77,11 @@ class ProxyCommand:
     async def stop(self) -> None:
         """End it and its children: asked first, forced after a second. Returns when they are gone.
 
-        One that runs as another user cannot be made to end: it sees the connection closed.
+        One that runs as another user cannot be made to end, nor one that has left its group: they see the connection
+        closed.
         """
         process, self._process = self._process, None
-        if process is None or self._listener is None:
+        if process is None or self._listener is None or self._output is None:
             return
         # The end of its standard error comes with the last of its children, and may come after its own.
         ends = asyncio.create_task(process.wait(), name="proxy command's end"), self._listener
@@ -89,6 +91,7 @@ class ProxyCommand:
         finally:
             _signal(process.pid, signal.SIGKILL)  # even if it has ended: a child may have paid no heed
             await asyncio.wait(ends, timeout=_GRACE)
+            self._output.close()
             for end in ends:
                 end.cancel()
             await asyncio.gather(*ends, return_exceptions=True)
