@@ -62,7 +62,7 @@ def test_it_starts_and_ends(start_daemon: StartDaemon, number: signal.Signals) -
     assert daemon.tcp_client.request("GET", "/v1/sessions") == {"sessions": []}
     assert daemon.terminate(number) == 0
     assert sorted(path.name for path in daemon.state_dir.iterdir()) == [
-        "audit.db", "audit.head", "gateway_host_key", "lock", "mooring.db", "token",
+        "audit.db", "audit.head", "clock", "gateway_host_key", "lock", "mooring.db", "token",
     ]  # fmt: skip
 
 

@@ -28,7 +28,7 @@ from ..pool.callhome import CallHomeServer
 from ..rest import Access, Door, Place, make_app
 from ..service import Agents, Audit, Fleet, Homecoming, Pulse, Recordings, Tokens
 from ..service.recordings import let_go
-from ..store import Store
+from ..store import Store, timekeeping
 from ..store.audit.trail import Trail
 from ..store.recordings.archive import FOLDER, Archive
 from ..transport.serve import load_host_key
@@ -224,19 +224,23 @@ class _Daemon:
 async def _memory(settings: Settings) -> AsyncIterator[tuple[Store | None, Audit, Recordings]]:
     """What is remembered and recorded, from before the first door opens until the last session is closed."""
     async with contextlib.AsyncExitStack() as stack:
-        store = trail = archive = None
+        store = clock = trail = archive = None
+        file = settings.state_dir / timekeeping.FILE
         if settings.remember:
+            clock = timekeeping.load(file)
             store = await Store.open(settings.state_dir)
             stack.push_async_callback(store.aclose)
         if settings.audit.enabled and settings.remember:  # sshpoold keeps nothing
-            trail = await Trail.open(settings.state_dir, settings.audit)
+            trail = await Trail.open(settings.state_dir, settings.audit, clock)
             stack.push_async_callback(trail.aclose)
         audit = Audit(trail, settings.audit.commands)
         stack.callback(audit.close)
         kept = settings.recordings
         if settings.remember and (kept.enabled or (settings.state_dir / FOLDER).exists()):  # those of before are shown
-            archive = await Archive.open(settings.state_dir, kept, let_go=partial(let_go, audit))
+            archive = await Archive.open(settings.state_dir, kept, clock, partial(let_go, audit))
             stack.push_async_callback(archive.aclose)
+        if clock is not None:
+            await stack.enter_async_context(timekeeping.keeping(clock, file))
         yield store, audit, Recordings(archive, kept)
 
 

@@ -29,7 +29,7 @@ def read_private(path: Path, what: str, most: int) -> bytes:
     """
     # A named pipe would hold whoever opens it until somebody writes.
     descriptor = os.open(path, os.O_RDONLY | os.O_NONBLOCK | os.O_CLOEXEC)
-    with os.fdopen(descriptor, "rb") as stream:
+    try:
         status = os.fstat(descriptor)
         if not stat.S_ISREG(status.st_mode):
             raise StateError(f"the {what} {path} is no file", hint="move it away")
@@ -39,7 +39,10 @@ def read_private(path: Path, what: str, most: int) -> bytes:
                 f"the {what} {path} has mode {mode:04o}, and others may use it",
                 hint=f"chmod 600 {shlex.quote(str(path))}",
             )
-        return stream.read(most)
+        with os.fdopen(descriptor, "rb", closefd=False) as stream:  # it leaves open what it refuses
+            return stream.read(most)
+    finally:
+        os.close(descriptor)
 
 
 def write_private(path: Path, data: bytes) -> None:

@@ -12,11 +12,14 @@ from importlib.metadata import version
 from pathlib import Path
 from typing import TYPE_CHECKING, Final
 
+from ...model.errors import MooringError
+from ...store import timekeeping
 from .finding import fail, ok, warn
 
 if TYPE_CHECKING:
     from collections.abc import Iterator
 
+    from ...store.clock import Kept
     from .finding import Finding, Ground
 
 __all__ = ["clock", "descriptors", "programs", "tokens"]
@@ -27,8 +30,10 @@ _FEW: Final = 4096
 _USUAL: Final = 65_536
 _TIME_ERROR: Final = 5
 """What adjtimex(2) and ntp_adjtime(2) return where nobody keeps the clock right."""
+_COMPARE: Final = "compare `date -u` with another machine's"
 _BY_IT: Final = "; tokens and certificates end by this clock"
 _LATE: Final = 60.0
+_DAY: Final = 86_400.0
 
 
 def programs() -> Iterator[Finding]:
@@ -83,12 +88,17 @@ def _limits(pid: int | None) -> tuple[int, int] | None:
 
 
 def clock(ground: Ground) -> Finding:
-    """Whether somebody keeps the clock right, and whether it has stood later than now."""
+    """Whether somebody keeps the clock right, whether it has stood later than now, and whether the daemon doubts it."""
     now = time.time()
     future = max(((_changed(file), file) for file in _files(ground.state)), default=None)
     if future is not None and future[0] > now + _LATE:
         told = f"{future[1]} was changed {future[0] - now:.0f} s from now: the clock is behind, or was ahead"
-        return fail("clock", told, f"compare `date -u` with another machine's{_BY_IT}")
+        return fail("clock", told, f"{_COMPARE}{_BY_IT}")
+    kept = _kept_time(ground.state)
+    if kept is not None and kept.said is not None:
+        days = (kept.said - kept.sure) / _DAY
+        told = f"it was set by {days:+.0f} days since mooringd was sure of it, or the machine was off"
+        return warn("clock", told, f"{_COMPARE}; what is old goes by it after {kept.hours:.0f} more hours of mooringd")
     if _kept() is False:
         return warn("clock", "the system says that nothing keeps its clock right", f"{_set()}{_BY_IT}")
     return ok("clock", "kept right" if _kept() else "whether it is right cannot be known here")
@@ -119,6 +129,13 @@ def _kept() -> bool | None:
         return None
     state = ask(ctypes.create_string_buffer(512))  # a struct timex of zeros changes nothing
     return None if state < 0 else bool(state != _TIME_ERROR)
+
+
+def _kept_time(folder: Path) -> Kept | None:
+    try:
+        return timekeeping.read(folder / timekeeping.FILE)
+    except (MooringError, OSError, ValueError):
+        return None  # another user's; or damaged, and the next to be written is whole
 
 
 def _files(folder: Path) -> Iterator[Path]:

@@ -32,7 +32,7 @@ _SOON: Final = 14
 _MOST: Final = 10_000
 _OURS: Final = re.compile(
     r"(sshpoold/\d+/)?"
-    r"((token|key|agent_key|gateway_host_key|mooring|audit)(\.[^/]*)?|lock|recordings(/.*)?|shell_history)"
+    r"((token|key|agent_key|gateway_host_key|mooring|audit|clock)(\.[^/]*)?|lock|recordings(/.*)?|shell_history)"
 )
 """What the daemon writes there, with what it has in hand while it does."""
 

@@ -124,7 +124,7 @@ class Archive:
         """
         if self._trouble is not None:
             raise self._trouble
-        began = round(self._clock.read()[0], 6)
+        began = round(self._clock.now(), 6)
         columns, rows = (said if 0 < said <= LARGEST else usual for said, usual in zip(size, _USUAL, strict=True))
         recording = Recording(
             id=f"{time.strftime('%Y%m%d-%H%M%S', time.gmtime(began))}-{secrets.token_hex(4)}",
@@ -219,7 +219,6 @@ class Archive:
 
     def _look_for_overdue(self) -> None:
         self._let_go()
-        self._worker.submit(self._folder.touch, _touched)
         self._timer = asyncio.get_running_loop().call_later(_HOUR, self._look_for_overdue)
 
     def _let_go(self) -> None:
@@ -281,8 +280,3 @@ def _age(recording: Recording) -> tuple[float, str]:
 
 def _end(recording: Recording) -> float:
     return recording.began + (recording.seconds or 0)
-
-
-def _touched(_: None, error: BaseException | None) -> None:
-    if error is not None:
-        _log.warning("after the next start, what was recorded may be kept for longer: %s", error)

@@ -90,7 +90,7 @@ class Folder:
         free_mib: MiB that its disk must have free for something to be written.
 
     Attributes:
-        seen: When a daemon last used it, seconds since 1970; None before ``open``.
+        seen: When something was last made in it, or removed, seconds since 1970; None before ``open``.
     """
 
     def __init__(self, path: Path, free_mib: int) -> None:
@@ -142,15 +142,6 @@ class Folder:
                 return replace(found, bytes=_mended(file, path))
             finally:
                 os.close(file)
-
-    def touch(self) -> None:
-        """Keep until when a daemon used it: that is when it was last changed.
-
-        Raises:
-            StateError: It cannot be told so.
-        """
-        with faults(self.path):
-            os.utime(self.path)
 
     def check(self) -> None:
         """See that there is room.
