@@ -12,6 +12,7 @@ import pytest
 from playwright.async_api import Page, expect
 
 from mooring.rest import events
+from mooring.simulate import FaultyLink
 from mooring.web import page as page_of
 from tests.peers.sshd import Sshd
 from tests.rest.door import BOUND, READER, TOKEN, Running, running
@@ -201,6 +202,43 @@ async def test_a_daemon_that_takes_a_question_and_says_nothing_is_asked_again(
             await page.evaluate("window.asked")
         async with page.expect_websocket(lambda socket: "/v1/events" in socket.url):
             await page.clock.fast_forward(60_000)
+        await expect(page.locator(".connection")).to_have_text("")
+
+
+NOT_OPENED = "closed before the connection is established"  # as the browser says
+
+
+async def test_a_command_whose_connection_is_not_opened_is_lost(door: Running, open_page: OpenPage) -> None:
+    async with (
+        FaultyLink("127.0.0.1", door.port) as link,
+        open_page(f"http://127.0.0.1:{link.port}", but=NOT_OPENED) as page,
+    ):
+        await show(page)
+        await page.clock.install()
+        link.blackhole()
+        async with page.expect_websocket(lambda socket: socket.url.endswith("/channel")):
+            await run(page, "echo never")
+        await page.clock.fast_forward(10_000)
+        await expect(page.get_by_text("the daemon is away, or holds no such session any more")).to_be_visible()
+        link.heal()
+        await run(page, "echo it-is-$((40+2))")
+        await expect(page.get_by_text("it-is-42", exact=True)).to_be_visible()
+
+
+async def test_a_stream_that_is_not_opened_is_lost_and_asked_for_again(door: Running, open_page: OpenPage) -> None:
+    async with (
+        FaultyLink("127.0.0.1", door.port) as link,
+        open_page(f"http://127.0.0.1:{link.port}", but=NOT_OPENED) as page,
+    ):
+        await show(page)
+        await page.clock.install()
+        link.blackhole()
+        async with page.expect_websocket(lambda socket: "/v1/events" in socket.url):
+            await page.get_by_role("link", name="Fleet").click()
+        await page.clock.fast_forward(10_000)
+        await expect(page.locator(".connection")).to_contain_text("The daemon is away")
+        link.heal()
+        await page.clock.fast_forward(60_000)
         await expect(page.locator(".connection")).to_have_text("")
 
 

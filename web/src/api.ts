@@ -181,9 +181,14 @@ export async function problemOf(answer: Response): Promise<Problem> {
   }
 }
 
+const OPENING = 10_000; // milliseconds within which the daemon opens a WebSocket; else it counts as lost
+
 // A browser has six connections to a host for all of its tabs, and others for WebSockets: what stays open is one.
 export function socketTo(path: string): WebSocket {
-  return new WebSocket(`${location.protocol === "https:" ? "wss" : "ws"}://${location.host}${path}`);
+  const socket = new WebSocket(`${location.protocol === "https:" ? "wss" : "ws"}://${location.host}${path}`);
+  const deadline = window.setTimeout(() => socket.close(), OPENING); // what is asked may be taken and never answered
+  for (const settled of ["open", "close"]) socket.addEventListener(settled, () => window.clearTimeout(deadline));
+  return socket;
 }
 
 export function sessionPath(alias: string): string {
