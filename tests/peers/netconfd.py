@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import shutil
+import sys
 import tempfile
 from collections.abc import Sequence
 from pathlib import Path
@@ -10,6 +11,7 @@ from pathlib import Path
 from .process import Peer
 
 _SUBSYSTEM = "/usr/sbin/netconf-subsystem"
+_RELAY = Path(__file__).with_name("relay.py")
 
 
 def missing() -> str | None:
@@ -22,7 +24,8 @@ def missing() -> str | None:
 class Netconfd(Peer):
     """A netconfd with a candidate, empty at each start.
 
-    It listens on a Unix socket; an sshd with ``subsystem`` lets clients in.
+    It listens on a Unix socket, behind a relay that keeps requests and hellos apart; an sshd with ``subsystem`` lets
+    clients in.
 
     Args:
         user: Who may do everything.
@@ -40,6 +43,7 @@ class Netconfd(Peer):
         self._folder = Path(tempfile.mkdtemp(prefix="mooring-netconfd-"))
         self._folder.chmod(0o755)
         self._socket = self._folder / "sock"
+        self._behind = self._folder / "behind"
 
     @property
     def subsystem(self) -> str:
@@ -47,7 +51,8 @@ class Netconfd(Peer):
         return f"netconf {_SUBSYSTEM} --ncxserver-sockname={self._ssh_port}@{self._socket}"
 
     def command(self) -> Sequence[str]:
-        self._socket.unlink(missing_ok=True)
+        for path in (self._socket, self._behind):
+            path.unlink(missing_ok=True)
         return [
             "/bin/sh",
             "-c",
@@ -56,10 +61,11 @@ class Netconfd(Peer):
             'cd "$1" && HOME=$1 && export HOME && shift && exec "$@" 1>&2',
             "netconfd",
             str(self._folder),
+            *(sys.executable, "-I", "-S", str(_RELAY), str(self._socket), str(self._behind)),
             "/usr/sbin/netconfd",
             f"--superuser={self._user}",
             "--no-startup",
-            f"--ncxserver-sockname={self._socket}",
+            f"--ncxserver-sockname={self._behind}",
             "--target=candidate",
             f"--port={self._ssh_port}",
             "--with-nmda=true",

@@ -7,6 +7,7 @@ import signal
 import subprocess
 from collections.abc import Callable
 from pathlib import Path
+from subprocess import PIPE
 
 import pytest
 
@@ -17,6 +18,7 @@ from .agent import Agent
 from .dropbear import Dropbear
 from .fixtures import StartSshd
 from .keys import Keyring
+from .netconfd import Netconfd
 from .sshd import Sshd
 
 
@@ -140,3 +142,18 @@ def test_dropbear(start_dropbear: Callable[[], Dropbear], tmp_path: Path) -> Non
 def test_a_peer_that_cannot_start_shows_its_log(start_sshd: StartSshd) -> None:
     with pytest.raises(TimeoutError, match="Bad configuration option: NoSuchThing"):
         start_sshd(NoSuchThing="yes")
+
+
+@pytest.mark.timeout(30)
+def test_netconfd_answers_what_comes_with_the_hello(start_netconfd: Callable[..., tuple[Netconfd, Sshd]]) -> None:
+    _, sshd = start_netconfd()
+    space = 'xmlns="urn:ietf:params:xml:ns:netconf:base:1.0"'
+    base = "<capability>urn:ietf:params:netconf:base:1.0</capability>"
+    hello = f"<hello {space}><capabilities>{base}</capabilities></hello>]]>]]>"
+    close = f'<rpc {space} message-id="7"><close-session/></rpc>]]>]]>'
+    with ending(subprocess.Popen([*sshd.ssh_command(), "-s", "netconf"], stdin=PIPE, stdout=PIPE, text=True)) as client:
+        assert client.stdin is not None
+        assert client.stdout is not None
+        client.stdin.write(hello + close)
+        client.stdin.flush()
+        assert 'message-id="7"' in client.stdout.read()
