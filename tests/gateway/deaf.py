@@ -11,14 +11,16 @@ import asyncssh
 
 from mooring import Pool
 from mooring.service import Audit
+from mooring.transport.serve import KEEPALIVE
 
 from .door import PATIENCE, Door, opened
 
 
-def connect(door: Door, alias: str = "a") -> Any:  # noqa: ANN401 - AsyncSSH's
+def connect(door: Door, alias: str = "a", *, port: int | None = None, **more: Any) -> Any:  # noqa: ANN401 - AsyncSSH's
     """A client of AsyncSSH's."""
     options: dict[str, Any] = {"known_hosts": None, "config": None, "agent_path": None, "username": alias}
-    return asyncssh.connect("127.0.0.1", door.port, client_keys=[str(door.key)], **options)
+    options |= {"client_keys": [str(door.key)], **more}
+    return asyncssh.connect("127.0.0.1", port or door.port, **options)
 
 
 class Device(asyncssh.SSHServer):
@@ -40,7 +42,9 @@ class Device(asyncssh.SSHServer):
 
 
 @contextlib.asynccontextmanager
-async def deaf(pool: Pool, folder: Path, audit: Audit | None = None, **more: Any) -> AsyncIterator[tuple[Door, Device]]:
+async def deaf(
+    pool: Pool, folder: Path, audit: Audit | None = None, *, keepalive: float = KEEPALIVE, **more: Any
+) -> AsyncIterator[tuple[Door, Device]]:
     """A gateway before a device of which everything is in our hands."""
     device = Device([])
     options: dict[str, Any] = {"process_factory": lambda _: None, "encoding": None, **more}
@@ -50,6 +54,6 @@ async def deaf(pool: Pool, folder: Path, audit: Audit | None = None, **more: Any
     ) as server:
         session = await pool.start(f"a://x@127.0.0.1:{server.get_port()}", host_key="off", password="x")
         await session.wait_up(PATIENCE)
-        async with opened(pool, folder, audit) as door:
+        async with opened(pool, folder, audit, keepalive=keepalive) as door:
             yield door, device
         await pool.aclose()

@@ -4,32 +4,35 @@ from __future__ import annotations
 
 import asyncio
 import contextlib
-from collections.abc import AsyncIterator
+from collections.abc import AsyncIterator, Awaitable, Callable
 from dataclasses import replace
 from pathlib import Path
+from typing import Any
 
 import asyncssh
 import pytest
-from asyncssh.constants import MSG_CHANNEL_OPEN
-from asyncssh.packet import String, UInt32
+from asyncssh.constants import MSG_CHANNEL_OPEN, MSG_CHANNEL_REQUEST
+from asyncssh.packet import Boolean, String, UInt32
 
 from mooring import Pool
 from mooring.gateway import forwards
-from mooring.model.access import Action
+from mooring.model.access import ADMIN, Action, Actor
 from mooring.model.audit import AuditQuery, AuditRecord
 from mooring.model.errors import StateError
 from mooring.service import Audit
+from mooring.simulate import FaultyLink
 from mooring.simulate.ports import ReservedPort
 from mooring.store.audit.trail import Trail
 from tests.peers.agent import Agent
 from tests.peers.sshd import Sshd
 from tests.pool.fleet import hold
 
-from .deaf import connect, deaf
+from .deaf import Device, connect, deaf
 from .door import PATIENCE, Door, make_key, opened, run, user
 
 pytestmark = pytest.mark.anyio
 
+ROOT = Actor(name="root", door="unix", grants=(ADMIN,))
 Recorded = tuple[Door, Trail]
 
 
@@ -242,6 +245,131 @@ async def test_a_connection_that_no_device_answers_in_time_has_failed(
             _, ended = await forward(trail)
             assert (ended.outcome, ended.detail["error"]) == ("failed", "forward-refused")
             never.set()
+    await trail.aclose()
+
+
+@contextlib.asynccontextmanager
+async def busy(
+    door: Door, device: Device, **who: Any
+) -> AsyncIterator[tuple[asyncssh.SSHClientConnection, asyncssh.SSHClientProcess[bytes]]]:
+    """A visitor with a command and a connection that go on."""
+
+    async def hold(reader: asyncssh.SSHReader[bytes], _: asyncssh.SSHWriter[bytes]) -> None:
+        await reader.read()
+
+    device.connection_requested = lambda *_: hold  # type: ignore[method-assign]
+    async with connect(door, **who) as connection:
+        process = await connection.create_process("go on", encoding=None)
+        await connection.open_connection("127.0.0.1", 9, encoding=None)
+        yield connection, process
+
+
+def ends(found: list[AuditRecord]) -> dict[str, tuple[str, object]]:
+    """How each thing ended, and why."""
+    return {
+        one.what: (one.outcome, one.detail.get("reason", one.detail.get("error")))
+        for one in found
+        if one.of is not None
+    }
+
+
+async def revoke(door: Door) -> None:
+    await door.gateway.fleet.tokens.revoke(ROOT, "short")
+
+
+async def remove(door: Door) -> None:
+    door.allow()
+
+
+async def close(door: Door) -> None:
+    await door.gateway.aclose(PATIENCE)
+
+
+@pytest.mark.parametrize(
+    ("cut", "reason"),
+    [
+        (revoke, "the token has ended"),
+        (remove, "no user of this gateway any more"),
+        (close, "the daemon ends"),
+    ],
+)
+async def test_a_visitor_who_is_cut_off(
+    pool: Pool, tmp_path: Path, cut: Callable[[Door], Awaitable[None]], reason: str
+) -> None:
+    trail = await Trail.open(tmp_path)
+    async with deaf(pool, tmp_path, Audit(trail)) as (door, device), asyncio.timeout(PATIENCE):
+        who: dict[str, Any] = {}
+        if cut is revoke:
+            door.allow()  # where nobody is named, tokens will do
+            _, secret = await door.gateway.fleet.tokens.create(ROOT, "short", list(Action), "all", expires_in=None)
+            who = {"password": secret.reveal(), "client_keys": None}
+        async with busy(door, device, **who) as (connection, _):
+            await cut(door)
+            await connection.wait_closed()
+        how = ("cancelled", reason)
+        found = [one for one in await records(trail, 3) if not one.what.startswith("admin")]
+        assert ends(found) == {"login": how, "run.exec": how, "forward.connection": how}
+    await trail.aclose()
+
+
+async def test_a_visitor_who_answers_no_more(pool: Pool, tmp_path: Path) -> None:
+    trail = await Trail.open(tmp_path)
+    async with (
+        deaf(pool, tmp_path, Audit(trail), keepalive=0.05) as (door, device),
+        FaultyLink("127.0.0.1", door.port) as link,
+        asyncio.timeout(PATIENCE),
+        busy(door, device, port=link.port) as (connection, _),
+    ):
+        link.blackhole()
+        how = ("cancelled", "Client not responding to keepalive")
+        assert ends(await records(trail, 3)) == {"login": how, "run.exec": how, "forward.connection": how}
+        connection.abort()
+    await trail.aclose()
+
+
+@pytest.mark.parametrize("leave", ["disconnect", "close"])
+async def test_a_visitor_who_leaves_ends_the_visit_and_cuts_off_the_command(
+    pool: Pool, tmp_path: Path, leave: str
+) -> None:
+    trail = await Trail.open(tmp_path)
+    async with deaf(pool, tmp_path, Audit(trail)) as (door, device), asyncio.timeout(PATIENCE):
+        async with busy(door, device) as (connection, _):
+            if leave == "disconnect":
+                connection.disconnect(asyncssh.DISC_BY_APPLICATION, "bye")
+            else:
+                connection._transport.close()  # type: ignore[union-attr] # noqa: SLF001 - no other way to leave without a word
+        assert ends(await records(trail, 3)) == {
+            "login": ("done", None),
+            "run.exec": ("cancelled", None),
+            "forward.connection": ("done", None),
+        }
+    await trail.aclose()
+
+
+async def test_a_channel_on_which_something_cannot_be_read(pool: Pool, tmp_path: Path) -> None:
+    trail = await Trail.open(tmp_path)
+    async with deaf(pool, tmp_path, Audit(trail)) as (door, device), asyncio.timeout(PATIENCE):
+        async with busy(door, device) as (_, process):
+            process.channel.send_packet(MSG_CHANNEL_REQUEST, String("window-change"), Boolean(value=False), UInt32(80))
+            await process.wait_closed()
+            found = await records(trail, 1)
+        assert ends(found) == {"run.exec": ("cancelled", "too much was asked on its channel, or what cannot be read")}
+        await records(trail, 3)
+    await trail.aclose()
+
+
+@pytest.mark.parametrize("listens", [False, True])
+async def test_a_session_that_is_lost_meanwhile(pool: Pool, tmp_path: Path, *, listens: bool) -> None:
+    trail = await Trail.open(tmp_path)
+    async with deaf(pool, tmp_path, Audit(trail)) as (door, device), asyncio.timeout(PATIENCE):
+        async with busy(door, device) as (connection, process):
+            if listens:
+                await connection.forward_remote_port("127.0.0.1", 0, "127.0.0.1", 9)
+            device.connections[-1].abort()
+            await (connection if listens else process).wait_closed()
+        lost = ("failed", "session-lost")
+        expected = {"run.exec": lost, "forward.connection": lost, "login": lost if listens else ("done", None)}
+        assert ends(await records(trail, 3 + listens)) == expected | ({"forward.listen": lost} if listens else {})
     await trail.aclose()
 
 

@@ -237,6 +237,48 @@ async def test_a_command_whose_session_is_lost_has_failed_whichever_way_it_was_b
     assert [(one.outcome, one.detail.get("error")) for one in told] == [("begun", None), ("failed", "session-lost")]
 
 
+async def _say_nothing(reader: asyncio.StreamReader, writer: asyncio.StreamWriter) -> None:
+    await reader.read()
+    writer.close()
+    await writer.wait_closed()
+
+
+@pytest.mark.parametrize("what", ["forward.connection", "shell.terminal"])
+async def test_so_have_a_connection_and_a_terminal(tmp_path: Path, sshd: Sshd, what: str) -> None:
+    async with audited(tmp_path) as (door, trail), asyncio.timeout(BOUND):
+        await door.hold_sshd("web1", sshd)
+        if what == "forward.connection":
+            async with await asyncio.start_server(_say_nothing, "127.0.0.1", 0) as server:
+                port = server.sockets[0].getsockname()[1]
+                channel = await door.fleet.open(ROOT, "web1", Opening("direct-tcpip", host="127.0.0.1", port=port))
+                door.pool["web1"].connection.abort()
+                await channel.wait_closed()
+                channel.close()
+        else:
+            await door.fleet.terminals.open(ROOT, "web1", term="vt100", size=(80, 24), command="exec sleep 600")
+            door.pool["web1"].connection.abort()
+        while len(told := await recorded(trail)) < 2:  # noqa: ASYNC110 - no event tells of it
+            await asyncio.sleep(0.01)
+    assert [(one.what, one.outcome) for one in told] == [(what, "begun"), (what, "failed")]
+    assert told[1].detail["error"] == "session-lost"
+
+
+async def test_a_connection_that_either_side_ends_is_done(tmp_path: Path, sshd: Sshd) -> None:
+    async with audited(tmp_path) as (door, trail), asyncio.timeout(BOUND):
+        await door.hold_sshd("web1", sshd)
+        opening = Opening("direct-tcpip", host="127.0.0.1", port=sshd.port)
+        theirs = await door.fleet.open(ROOT, "web1", opening)
+        theirs.stdin.write(b"no SSH\r\n")
+        assert (await theirs.stdout.read()).startswith(b"SSH-2.0-")
+        await theirs.wait_closed()
+        ours = await door.fleet.open(ROOT, "web1", opening)
+        ours.close()
+        await ours.wait_closed()
+        while len(told := await recorded(trail)) < 4:  # noqa: ASYNC110 - no event tells of it
+            await asyncio.sleep(0.01)
+    assert [one.outcome for one in told if one.of] == ["done", "done"]
+
+
 async def test_who_leaves_while_the_disk_is_waited_for_leaves_no_command_behind(
     tmp_path: Path, sshd: Sshd, monkeypatch: pytest.MonkeyPatch
 ) -> None:

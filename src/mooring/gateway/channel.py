@@ -7,6 +7,7 @@ who may only carry files sets no others than those of the language.
 
 from __future__ import annotations
 
+import asyncio
 import contextlib
 from collections import deque
 from typing import TYPE_CHECKING, Final
@@ -16,7 +17,8 @@ from asyncssh.constants import MSG_CHANNEL_FAILURE, MSG_CHANNEL_REQUEST, MSG_CHA
 from asyncssh.packet import Boolean, PacketDecodeError, SSHPacket, String, UInt32
 
 from ..model.access import Action
-from ..model.errors import ChannelRefused, MooringError, NotAllowed, UnknownAlias, WaitTimeout
+from ..model.errors import ChannelRefused, MooringError, NotAllowed, SessionLost, UnknownAlias, WaitTimeout
+from ..service.audit import CutOff
 from ..service.recordings import status_of
 from ..service.transfers import is_transfer
 from ..session.slots import Kind
@@ -27,7 +29,6 @@ from ..wire.sftp import SftpWatch
 from .kept import Kept
 
 if TYPE_CHECKING:
-    import asyncio
     from collections.abc import Callable
 
     from asyncssh.connection import SSHConnection
@@ -36,10 +37,11 @@ if TYPE_CHECKING:
     from ..session import Session
     from .host import Host
 
-__all__ = ["PROGRAMS", "Near", "actions_of", "line"]
+__all__ = ["PARTED", "PROGRAMS", "Near", "actions_of", "line"]
 
 PROGRAMS: Final = (Action.RUN, Action.SHELL, Action.NETCONF, Action.FILES)
 """What a channel of this kind may be for."""
+PARTED: Final = "too much was asked on its channel, or what cannot be read"
 _NO_SESSION: Final = 255
 """The exit status of ssh where there is no session."""
 _PASSED: Final = frozenset({b"window-change", b"signal", b"break", b"eow@openssh.com", b"xon-xoff"})
@@ -87,6 +89,8 @@ class Near(Side):
         self._failure: str | None = None
         self._status: int | None = None
         self._deed: Deed | None = None
+        self._is_program = False
+        """Whether a command or shell was started, which ends by itself; a subsystem ends when it is left."""
         self._files: SftpWatch | None = None
         self._unrecorded: MooringError | None = None
         self._ends_line = b"\n"
@@ -217,6 +221,7 @@ class Near(Side):
         except MooringError as error:
             self.fail(error)
             return
+        self._is_program = name != b"subsystem"
         if what == b"sftp" and name == b"subsystem" and self._deed.records:
             self._watch_files(self._deed)
         self._start(name, allowed, text, want_reply)
@@ -351,20 +356,36 @@ class Near(Side):
     def left(self) -> None:
         """The device's side is over; if ours is not, the session is lost."""
         if self.is_open and self._passage is not None and not self._passage.far.exited:
+            self.bereft = True
             self._failure = self._failure or "the session was lost; the command may have run"
             self._settle()
         self.shut()
 
-    def _over(self, _why: Exception | None) -> None:
+    def _over(self, fault: Exception | None) -> None:
         """The visitor has gone, or all is done."""
         self._kept.clear()
-        self._end_deed(self._unrecorded)
+        self._end_deed(self._unrecorded or self._why_ended(fault))
         if self._idle is not None:
             self._idle.cancel()
         if self._serving is not None:
             self._serving.cancel()
 
-    def _end_deed(self, error: MooringError | None) -> None:
+    def _why_ended(self, fault: Exception | None) -> BaseException | None:
+        """What kept it from its end; None where it came to that.
+
+        Args:
+            fault: What ended the visitor's connection, as AsyncSSH tells it.
+        """
+        if self.bereft:
+            return SessionLost("the session was lost; the command may have run")
+        if self.parted:
+            return CutOff(PARTED)
+        far = None if self._passage is None else self._passage.far
+        if far is None or not (far.hung_up or (far.is_open and not far.exited)):
+            return None
+        return self._host.why_cut(fault) or (asyncio.CancelledError() if self._is_program else None)
+
+    def _end_deed(self, error: BaseException | None) -> None:
         """What was started is over."""
         deed, self._deed = self._deed, None
         if deed is None:

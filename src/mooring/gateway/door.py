@@ -9,6 +9,7 @@ from typing import TYPE_CHECKING, Any, Final
 
 import asyncssh
 
+from ..service.audit import CutOff
 from ..session.attachment import OPEN_TIMEOUT
 from ..transport.serve import KEEPALIVE, Listener, keywords
 from .share import Shares
@@ -31,7 +32,8 @@ VERSION: Final = "OpenSSH_10.0 Mooring"
 (eow@openssh.com), and stands still with another; `ssh ... | head` would never end. What it says goes to the device."""
 _PATIENCE: Final = 1.0
 _BEGINS: Final = 10.0
-_GONE: Final = "You are no user of this gateway any more"
+_GONE: Final = "no user of this gateway any more"
+_ENDS: Final = "the daemon ends"
 
 
 class Gateway:
@@ -139,7 +141,7 @@ class Gateway:
             self.users, self.wait = users, settings.wait
             for visitor in tuple(self.visitors):
                 if users.actor(visitor.badge) is None:
-                    visitor.connection.disconnect(_BY_APPLICATION, _GONE)
+                    visitor.cut(CutOff(_GONE), _BY_APPLICATION)
 
         return apply
 
@@ -149,7 +151,7 @@ class Gateway:
         for task in arriving:
             task.cancel()
         for visitor in tuple(self.visitors):
-            visitor.connection.close()
+            visitor.cut(CutOff(_ENDS), _BY_APPLICATION)
         await self._listener.aclose(timeout)
         if arriving:
             await asyncio.wait(arriving, timeout=timeout)

@@ -21,13 +21,14 @@ from asyncssh import (
 from asyncssh.packet import String, UInt32
 
 from ..model.access import Action
-from ..model.errors import ForwardError, ForwardRefused, MooringError, NotAllowed, UnknownAlias
+from ..model.errors import ForwardError, ForwardRefused, MooringError, NotAllowed, SessionLost, UnknownAlias
 from ..model.forward import Place
+from ..service.audit import CutOff
 from ..transport.opening import Begin
 from ..transport.remote import listen, take_agents
 from ..transport.splice import PathSide, PortSide, Side, join
 from ..transport.tunnel import channels
-from .channel import line
+from .channel import PARTED, line
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Coroutine
@@ -77,6 +78,12 @@ class Visitor(Protocol):
 
     async def reach(self, actions: tuple[Action, ...]) -> Session:
         """The same, up."""
+
+    def cut(self, why: SessionLost | CutOff, code: int | None = None) -> None:
+        """Hang up on them."""
+
+    def why_cut(self, fault: Exception | None = None) -> BaseException | None:
+        """Why they were hung up on; None where they were not."""
 
     def spawn(self, work: Coroutine[object, object, None]) -> asyncio.Task[None]:
         """Run something for as long as the connection lasts, or until it is cancelled."""
@@ -130,13 +137,13 @@ class Forwards:
         except MooringError as error:
             raise ChannelOpenError(OPEN_CONNECT_FAILED, error.message) from error
         try:
-            near = kind(
+            near: Side = kind(
                 self._visitor.connection,
-                ended=lambda _: deed.end(),
-                dropped=lambda: deed.end(asyncio.CancelledError()),  # the visitor has left before it was open
+                ended=lambda fault: deed.end(self._why_ended(near, fault)),
+                dropped=lambda: deed.end(self._why_left()),  # before it was open
             )
         except ChannelOpenError:
-            deed.end(asyncio.CancelledError())
+            deed.end(self._why_left())
             raise
 
         def refuse(side: Side, reason: str) -> None:
@@ -158,6 +165,16 @@ class Forwards:
             self._visitor.look_after(open_far(side))
 
         return near, Begin(begin)
+
+    def _why_ended(self, near: Side, fault: Exception | None) -> BaseException | None:
+        """What ended a connection that was open; None where one of the two did."""
+        if near.bereft:
+            return SessionLost("the session was lost while the connection was open")
+        return CutOff(PARTED) if near.parted else self._visitor.why_cut(fault)
+
+    def _why_left(self) -> BaseException:
+        """The visitor is gone: by us, or by themselves."""
+        return self._visitor.why_cut() or asyncio.CancelledError()
 
     def _allowed(self, what: str, place: Place) -> bool:
         if not self._visitor.has("port-forwarding"):
@@ -227,14 +244,15 @@ class Forwards:
         bound = listening.place.port
         if self._visitor.connection.is_closed():
             listening.close()
-            deed.end()
+            deed.end(self._why_left())
             return False
         watch = self._visitor.spawn(self._end_with(link))
 
         def closed() -> None:
             self._listeners -= 1
             watch.cancel()
-            deed.end()
+            # AsyncSSH closes it before it says why the connection ends, where that is why.
+            asyncio.get_running_loop().call_soon(lambda: deed.end(self._visitor.why_cut()))
 
         return _Listening(listening, closed)
 
@@ -269,7 +287,7 @@ class Forwards:
     async def _end_with(self, link: Link) -> None:
         """Hang up on the visitor when the session is lost: nobody would tell them that nobody listens any more."""
         await link.wait_lost()
-        self._visitor.connection.disconnect(DISC_CONNECTION_LOST, "the session was lost")
+        self._visitor.cut(SessionLost("the session was lost"), DISC_CONNECTION_LOST)
 
     def _open(
         self,

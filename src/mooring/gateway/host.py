@@ -24,6 +24,9 @@ class Host(Protocol):
 
     share: Share
 
+    def why_cut(self, fault: Exception | None = None) -> BaseException | None:
+        """Why the connection was ended by us, given what its channels are told of its end; None where it was not."""
+
     def spawn(self, work: Coroutine[object, object, None]) -> asyncio.Task[None]:
         """Run something for as long as the connection lasts."""
 

@@ -101,7 +101,7 @@ class RecordedNear(Near):
             self._tape.input(data)
         super()._pass(data, datatype)
 
-    def _end_deed(self, error: MooringError | None) -> None:
+    def _end_deed(self, error: BaseException | None) -> None:
         if self._tape is not None:
             self._tape.end(self._status)
             self._tape = None

@@ -11,7 +11,8 @@ from asyncssh import DISC_BY_APPLICATION, DISC_TOO_MANY_CONNECTIONS
 
 from ..model.errors import MooringError, NotAllowed, SessionNotUp, WaitTimeout
 from ..model.selector import ALIAS
-from ..transport.attendant import Attendant
+from ..service.audit import CutOff
+from ..transport.attendant import Attendant, cut_off
 from ..transport.logins import judge_user_certificate
 from ..transport.opening import Begin
 from .channel import PROGRAMS, Near
@@ -25,6 +26,7 @@ if TYPE_CHECKING:
     import asyncssh
 
     from ..model.access import Action, Actor
+    from ..model.errors import SessionLost
     from ..service.audit import Deed
     from ..session import Session
     from ..store.recordings.tape import Tape
@@ -67,6 +69,7 @@ class Visitor(Attendant):
         self._holding = contextlib.ExitStack()
         self._visit: Deed | None = None
         self._lent: Deed | None = None
+        self._cut: SessionLost | CutOff | None = None
         self.share = Share()
         self._forwards = Forwards(self)
 
@@ -82,11 +85,12 @@ class Visitor(Attendant):
     def connection_lost(self, exc: Exception | None) -> None:
         """It is gone."""
         super().connection_lost(exc)
+        why = self.why_cut(exc)
         self._gateway.visitors.discard(self)
         if self._badge is not None:
             self._gateway.shares.leave(self._badge.name, self.connection)
         if self._visit is not None:
-            self._visit.end()
+            self._visit.end(why)
         elif self.attempts and not self.logged_in:
             error = NotAllowed("nobody has logged in")
             self._gateway.fleet.visits.turn_away(self.alias, self._address, error, attempts=self.attempts)
@@ -95,7 +99,7 @@ class Visitor(Attendant):
             task.cancel()
         self._forwards.leave_agents()
         if self._lent is not None:
-            self._lent.end()
+            self._lent.end(why)
         if self.logged_in and self._badge is not None:
             _log.info("%s left %s", self._badge.name, self.alias)
 
@@ -153,9 +157,33 @@ class Visitor(Attendant):
         self._gateway.visitors.add(self)
         self.share = self._gateway.shares.join(self.badge.name, self.connection)
         if self._badge is not None and self._badge.shown is not None:
-            self._holding.enter_context(self._gateway.fleet.tokens.holding(self._badge.shown, self.connection.abort))
+            ended = CutOff("the token has ended")
+            self._holding.enter_context(self._gateway.fleet.tokens.holding(self._badge.shown, lambda: self.cut(ended)))
         if self._badge is not None:
             _log.info("%s came to %s from %s", self._badge.name, self.alias, self._address or "this machine")
+
+    def cut(self, why: SessionLost | CutOff, code: int | None = None) -> None:
+        """Hang up on them, for a reason that is recorded.
+
+        Args:
+            why: What it is.
+            code: With which they are told (RFC 4253, section 11.1); None for without a word, and at once.
+        """
+        self._cut = self._cut or why
+        if code is None:
+            self.connection.abort()
+        else:
+            self.connection.disconnect(code, why.reason if isinstance(why, CutOff) else why.message)
+
+    def why_cut(self, fault: Exception | None = None) -> SessionLost | CutOff | None:
+        """Why they were hung up on; None where they have left, or are here.
+
+        Args:
+            fault: Of the connection, where that has one: AsyncSSH ends it too, of somebody who does not answer say.
+        """
+        if self._cut is None and (why := cut_off(fault)):
+            self._cut = CutOff(why)
+        return self._cut
 
     def _too_many(self) -> bool:
         """Whether this user has come as often as one may; who is known at another door is not counted."""
@@ -281,7 +309,7 @@ class Visitor(Attendant):
         self._tasks.discard(task)
         if not task.cancelled() and (error := task.exception()) is not None:
             _log.error("a visit to %s failed unexpectedly", self.alias, exc_info=error)
-            self.connection.abort()
+            self.cut(CutOff("a bug in the daemon; its log says more"))
 
     # What it asks for.
 

@@ -25,7 +25,7 @@ if TYPE_CHECKING:
     from ..store.audit.entry import Entry
     from ..store.audit.trail import Trail
 
-__all__ = ["Audit", "Deed"]
+__all__ = ["Audit", "CutOff", "Deed"]
 
 _LONGEST: Final = 1024
 """Characters of a text that are kept; of a longer one its SHA-256 tells the rest."""
@@ -34,6 +34,18 @@ _OF_STRANGERS: Final = 256
 """And of one that a stranger chose."""
 _LARGE: Final = 1e11
 """Numbers from which on, with four decimals, a float is not exact any more."""
+
+
+class CutOff(asyncio.CancelledError):
+    """What somebody did was ended by us.
+
+    Args:
+        reason: Why, in words.
+    """
+
+    def __init__(self, reason: str) -> None:
+        super().__init__(reason)
+        self.reason = reason
 
 
 class Deed:
@@ -113,6 +125,8 @@ class Deed:
             outcome, detail["error"] = "failed", error.code
         elif isinstance(error, asyncio.CancelledError | GeneratorExit):
             outcome = "cancelled"
+            if isinstance(error, CutOff):
+                detail["reason"] = text(error.reason)
         elif error is not None:
             outcome = "failed"
         begun = self._fields

@@ -75,21 +75,21 @@ def _when_closed(channel: Channel, deed: Deed) -> None:
     task.add_done_callback(_closing.discard)
 
     def end(_: asyncio.Task[None]) -> None:
-        if isinstance(channel, TcpChannel):
+        error = _why_ended(channel)
+        if not isinstance(channel, TcpChannel):
+            deed.tell(**({"exit_signal": channel.signal} if channel.signal else {"exit_status": channel.status}))
+        elif error is None:
             deed.tell(exit_status=channel.exit_status)
-            deed.end()
-            return
-        deed.tell(**({"exit_signal": channel.signal} if channel.signal else {"exit_status": channel.status}))
-        deed.end(_why_ended(channel))
+        deed.end(error)
 
     task.add_done_callback(end)
 
 
-def _why_ended(process: HeldProcess) -> BaseException | None:
+def _why_ended(channel: Channel) -> BaseException | None:
     """What kept it from its end; None where it came to that."""
-    if process.terminated:
+    if not isinstance(channel, TcpChannel) and channel.terminated:
         return asyncio.CancelledError()  # whoever had opened it left, or was cut off
-    if process.status is None and not process.complete:
+    if channel.lost if isinstance(channel, TcpChannel) else channel.status is None and not channel.complete:
         return SessionLost("the session was lost while the channel was open")
     return None
 

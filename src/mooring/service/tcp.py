@@ -43,14 +43,22 @@ class TcpChannel:
         self.stdin = writer
         self.stdout = reader
         self.stderr = _Nothing()
+        self._connection = writer.get_extra_info("connection")
+        self._ended = False
 
     @property
     def exit_status(self) -> int | None:
         """0 once all has come."""
         return 0 if self.stdout.at_eof() else None
 
+    @property
+    def lost(self) -> bool:
+        """Whether its end was that of the session: asked when it is closed, and of who has not ended it before."""
+        return not self._ended and bool(self._connection.is_closed())
+
     def close(self) -> None:
         """End it."""
+        self._ended = self._ended or not self._connection.is_closed()
         self.stdin.close()
 
     terminate = kill = close

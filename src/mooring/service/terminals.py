@@ -161,7 +161,7 @@ class Terminals:
             if tape is not None:
                 tape.end(_status(terminal))
             deed.tell(bytes=terminal.received)
-            deed.end()
+            deed.end(_fault(terminal))
 
         terminal.when_ended(gone)
         return kept
@@ -304,6 +304,17 @@ def _status(terminal: Terminal) -> int | None:
     except MooringError:
         return None
     return status_of(end.exit_status, end.exit_signal)
+
+
+def _fault(terminal: Terminal) -> MooringError | None:
+    """What kept it from its end; None where it came to that, or was hung up."""
+    try:
+        terminal.end()
+    except TerminalEnded:
+        return None
+    except MooringError as error:
+        return error
+    return None
 
 
 def _how(kept: Kept) -> str:

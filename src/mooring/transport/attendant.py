@@ -14,6 +14,7 @@ from .flow import flow_of
 from .guarded import guarded_connection, guarded_session
 from .halfopen import FailedLogins, HalfOpen, source_of
 from .logins import bear_few_riddles, judge_shown_keys, prefer, spare_reload, when_login_is_tried
+from .mapping import words
 from .outbox import write_together
 from .packets import seal_together, take_apart
 from .private import let_keepalive_run, spare_ignores
@@ -23,10 +24,12 @@ if TYPE_CHECKING:
 
     from ..model.device import DoorLimits
 
-__all__ = ["Attendant", "Guarded", "Strangers"]
+__all__ = ["Attendant", "Guarded", "Strangers", "cut_off"]
 
 _TRIES: Final = 20
 """Keys and passwords that one connection may show: as many as an ssh-agent that is full offers, and more."""
+_LEFT: Final = "Connection lost"
+"""AsyncSSH's words for a connection that its peer has ended."""
 _CIPHERS: Final = tuple(name.encode() for name in FAST)
 
 
@@ -157,6 +160,13 @@ class Attendant(asyncssh.SSHServer):
     def host_based_auth_supported(self) -> bool:
         """Never: it would believe what a client says of itself."""
         return False
+
+
+def cut_off(fault: Exception | None) -> str:
+    """Why a connection was ended, as its attendant is told it, in words; empty where its peer has left, or we asked."""
+    if fault is None or isinstance(fault, OSError):
+        return ""
+    return "" if isinstance(fault, asyncssh.ConnectionLost) and fault.reason == _LEFT else words(fault)
 
 
 def _is_large(key: bytes) -> bool:

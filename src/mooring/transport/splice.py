@@ -62,6 +62,10 @@ class Side(Opening):
         self.owed = 0
         """Requests of the other's peer that ours has not answered."""
         self.other: Side | None = None
+        self.bereft = False
+        """Whether the other's connection went while it was open."""
+        self.parted = False
+        """Whether it was closed since too much was asked, or what cannot be read."""
         self.origin: tuple[str, int] = ("", 0)
         """Where the connection comes from that it carries, where the peer opened it."""
 
@@ -230,6 +234,7 @@ class Side(Opening):
         """Close both sides: one of the peers asks for too much, or takes nothing."""
         for side in (self, self.other):
             if side is not None:
+                side.parted = True
                 Side.shut(side)  # without another word, which would not be taken either
 
     def _succeeded(self, _packet: SSHPacket) -> None:
@@ -283,6 +288,7 @@ class Side(Opening):
 
     def left(self) -> None:
         """The other side is over. Where it was closed, this one is by now; else its connection is gone."""
+        self.bereft = self.is_open
         self.shut()
 
 
