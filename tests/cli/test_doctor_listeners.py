@@ -6,12 +6,14 @@ import contextlib
 import io
 import json
 import os
+import pwd
 import socket
+import subprocess
 import sys
 import threading
 from collections.abc import Callable, Iterator, Mapping, Sequence
 from pathlib import Path
-from typing import Any
+from typing import Any, Final
 from unittest import mock
 
 import pytest
@@ -285,6 +287,52 @@ def test_who_listens_at_a_port(bound: str, wanted: str, *, meets: bool) -> None:
         assert not is_ours(holder(wanted, port))  # nobody listens yet
         listener.listen()
         assert is_ours(holder(wanted, port)) is meets
+
+
+LISTENS: Final = """
+import os, socket, sys
+listener = socket.socket(socket.AF_UNIX)
+listener.bind(sys.argv[1])
+listener.listen()
+print(os.getpid(), flush=True)
+if sys.argv[2] == "leaves it to a child" and os.fork():
+    os._exit(0)
+sys.stdin.read()
+"""
+
+
+@pytest.mark.skipif(sys.platform != "linux", reason="proc(5)")
+@pytest.mark.parametrize("stays", ["stays", "leaves it to a child"])
+def test_who_listens_at_a_path_when_descriptors_are_not_shown(tmp_path: Path, stays: str) -> None:
+    """As those of root's systemd are not, but to root."""
+    path = str(tmp_path / "x")
+    command = [sys.executable, "-c", LISTENS, path, stays]
+    module = sys.modules[holder.__module__]
+    with (
+        subprocess.Popen(command, stdin=subprocess.PIPE, stdout=subprocess.PIPE) as process,
+        mock.patch.object(module, "_process", return_value=None),
+    ):
+        assert process.stdout is not None
+        pid = int(process.stdout.readline())
+        if stays == "stays":
+            assert holder(path, None) == Holder(Path(f"/proc/{pid}/comm").read_text().strip(), pid)
+        else:
+            process.wait()
+            assert holder(path, None) == Holder(pwd.getpwuid(os.getuid()).pw_name, None)
+        assert process.stdin is not None
+        process.stdin.close()
+
+
+def test_which_socket_of_root_s_it_is(environment: Mapping[str, str], tmp_path: Path) -> None:
+    path = tmp_path / "x"
+    module = sys.modules[listeners.__module__]
+    root = mock.patch.object(module, "holder", return_value=Holder("root", None))
+    (tmp_path / "config.toml").write_text("[daemon]\nport = 0\n")
+    with socket.socket(socket.AF_UNIX) as taken, root:
+        taken.bind(str(path))
+        taken.listen()
+        one, _ = found({**environment, "MOORING_SOCKET": str(path)})
+    assert (one.verdict, f"`ss -lxp src {path}`" in (one.hint or "")) == ("warn", True)
 
 
 @pytest.mark.parametrize(

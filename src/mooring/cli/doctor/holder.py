@@ -5,6 +5,7 @@ from __future__ import annotations
 import contextlib
 import ipaddress
 import socket
+import struct
 import sys
 from pathlib import Path
 from typing import TYPE_CHECKING, Final, NamedTuple
@@ -20,6 +21,7 @@ _LISTENS: Final = "0A"
 """TCP_LISTEN of linux/net/tcp_states.h."""
 _ACCEPTS: Final = 0x10000
 """__SO_ACCEPTCON, a flag of a Unix socket on which somebody listens."""
+_PATIENCE: Final = 1.0
 
 
 class Holder(NamedTuple):
@@ -46,18 +48,36 @@ def holder(address: str, port: int | None) -> Holder | None:
         port: The port; None for a Unix socket.
     """
     with contextlib.suppress(OSError, ValueError, IndexError):  # no proc(5), or another one than is known
-        for inode, user in _at_path(address) if port is None else _at_port(address, port):
-            found = _process(f"socket:[{inode}]")
-            if found is not None or user is not None:
-                return found or Holder(_named(user or 0), None)
+        if port is None:
+            return _at_path(address)
+        for inode, user in _at_port(address, port):
+            return _process(f"socket:[{inode}]") or Holder(_named(user), None)
     return None
 
 
-def _at_path(path: str) -> Iterator[tuple[str, None]]:
+def _at_path(path: str) -> Holder | None:
     for line in Path("/proc/net/unix").read_text().splitlines()[1:]:
         fields = line.split(maxsplit=7)
         if fields[7:] == [path] and int(fields[3], 16) & _ACCEPTS:
-            yield fields[6], None
+            return _process(f"socket:[{fields[6]}]") or _listener(path)
+    return None
+
+
+def _listener(path: str) -> Holder:
+    """Who began to listen there, as the kernel tells whoever connects (unix(7), SO_PEERCRED).
+
+    Raises:
+        OSError: It takes no connection, or not ours.
+    """
+    with socket.socket(socket.AF_UNIX) as probe:
+        probe.settimeout(_PATIENCE)
+        probe.connect(path)
+        pid, user, _ = struct.unpack("=iII", probe.getsockopt(socket.SOL_SOCKET, socket.SO_PEERCRED, 12))
+    process = Path(f"/proc/{pid}")
+    with contextlib.suppress(OSError):  # it has ended, and left the socket to another; or is not of this container
+        if process.stat().st_uid == user:
+            return Holder((process / "comm").read_text().strip(), pid)
+    return Holder(_named(user), None)
 
 
 def _at_port(address: str, port: int) -> Iterator[tuple[str, int]]:

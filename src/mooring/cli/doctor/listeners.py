@@ -152,7 +152,8 @@ def _tried(door: Door, settings: Settings, taken: list[tuple[Address, int]], pid
             return ok("listeners", f"{where} is held by {has}, which starts mooringd when somebody comes")
         if has.name == "root" and has.pid is None:  # its sockets for system units are root's
             told = f"{error.message}: {has}, maybe systemd, which starts mooringd when somebody comes"
-            ask = f"see as root which it is (`ss -ltnp sport = :{port}`); stop another"
+            which = f"ss -lxp src {address}" if port is None else f"ss -ltnp sport = :{port}"
+            ask = f"see as root which it is (`{which}`); stop another"
             return warn("listeners", told, f"{ask}, or name another place with {flag}")
         if has.pid is not None and has.pid == pid:
             return fail("listeners", f"{where} is mooringd's own, process {pid}", START)
