@@ -10,7 +10,9 @@ from pathlib import Path
 import pytest
 from playwright.async_api import Page, expect
 
+from mooring.model.access import ADMIN, Actor
 from mooring.web import page as page_of
+from tests import asciicast
 from tests.peers.sshd import Sshd
 from tests.rest.door import BOUND, TOKEN, Running, running, taping
 
@@ -92,6 +94,31 @@ async def test_a_terminal_is_played_again_and_let_go(door: Running, open_page: O
         await row.get_by_role("button", name="Remove").click()
         await page.get_by_role("button", name="Remove the recording").click()
         await expect(page.get_by_role("heading", name="No recording yet")).to_be_visible()
+
+
+_PLAYER = Path(__file__).parents[2] / "web/node_modules/asciinema-player/dist/bundle/asciinema-player.min.js"
+_PLAYED = """async (data) => {
+  const player = AsciinemaPlayer.create({ data }, document.body, { fit: false });
+  await player.play();
+  await player.seek("100%");
+  return player.getDuration();
+}"""
+
+
+async def test_asciinema_s_own_player_reads_what_is_exported(door: Running, open_page: OpenPage) -> None:
+    root = Actor(name="root", door="unix", grants=(ADMIN,))
+    command = "printf 'h\\303\\266\\303\\237 \\033[31mred\\033[0m \\\\\\n'; exit 3"
+    viewer = await door.fleet.terminals.open(root, "web1", term="xterm", size=(80, 24), command=command)
+    viewer.resize(60, 10)
+    await ended(door)
+    [recording] = (await door.ask("GET", "/v1/recordings")).value["recordings"]
+    exported = (await door.ask("GET", f"/v1/recordings/{recording['id']}")).body
+    async with open_page("about:blank") as page:
+        await page.evaluate(_PLAYER.read_text(encoding="utf-8"))
+        seconds = await page.evaluate(_PLAYED, exported.decode())
+        shown = page.locator(".ap-term-text")
+        await expect(shown).to_contain_text("höß red \\")
+    assert seconds == pytest.approx(asciicast.read(exported).events[-1].at)
 
 
 CLEARED = """
