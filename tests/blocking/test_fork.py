@@ -41,8 +41,11 @@ def said_by_child(method: str, body: Callable[..., object], *args: object) -> ob
     with reader:
         said = reader.recv() if reader.poll(20) else TimeoutError("the child hangs")
     child.join(30)
-    assert child.exitcode is not None, "the child does not end"
+    ended = child.exitcode is not None
+    child.kill()  # or this process would wait for it at its own end
+    child.join()
     child.close()
+    assert ended, "the child does not end"
     if isinstance(said, BaseException):
         raise said
     return said

@@ -154,9 +154,10 @@ def _work(info: dict[str, object], name: str) -> None:
 
 def in_processes(mplogger: MpLogger, *names: str) -> None:
     for number, name in enumerate(names):
-        process = mp.Process(target=_work, args=(mplogger.logger_info(), name), name=f"P{number}")
+        process = mp.Process(target=_work, args=(mplogger.logger_info(), name), name=f"P{number}", daemon=True)
         process.start()
-        process.join()
+        process.join(60)
+        assert process.exitcode == 0
 
 
 def logged(folder: Path) -> dict[str, int]:
