@@ -27,7 +27,7 @@ from mooring.service.audit import Deed
 from mooring.service.files import Named
 from mooring.simulate import SimulatedHosts
 from mooring.store.audit.trail import Trail
-from mooring.wire.channel import Opening, Terminal
+from mooring.wire.channel import Kind, Opening, Terminal
 from mooring.wire.netconf.operation import custom
 from tests.peers.sshd import Sshd
 from tests.rest.door import BOUND, TOKEN, Running, running, tokens
@@ -215,7 +215,9 @@ async def test_a_signal_is_told_by_its_name_and_who_was_cut_off_did_not_come_to_
         await (await door.fleet.open(ROOT, "web1", Opening("exec", command="kill -9 $$"))).wait_closed()
         _, secret = await door.fleet.tokens.create(ROOT, "ci", [Action.READ, Action.RUN], "*", 600.0)
         async with channel_of(door, token=secret.reveal()) as client:
-            await client.open("exec", command="exec sleep 600")
+            await client.open("exec", command="echo on; exec sleep 600")
+            while (await client.receive()).kind is not Kind.STDOUT:  # before it runs, sshd has nobody for a signal
+                pass
             await door.fleet.tokens.revoke(ROOT, "ci")
             while len(ends := [one for one in await recorded(trail) if one.what.startswith("run") and one.of]) < 3:  # noqa: ASYNC110 - no event tells of it
                 await asyncio.sleep(0.01)
