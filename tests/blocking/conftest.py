@@ -5,6 +5,7 @@ from __future__ import annotations
 import json
 import subprocess
 import sys
+import time
 from collections.abc import Iterator
 from dataclasses import dataclass
 from multiprocessing import resource_tracker
@@ -80,3 +81,11 @@ def fleet(tmp_path_factory: pytest.TempPathFactory) -> Iterator[list[Peer]]:
             )
             for host in ready["hosts"]
         ]
+
+
+def wait_idle(*sessions: blocking.Session) -> None:
+    """Wait until no command is under way."""
+    deadline = time.monotonic() + 30
+    while any(session.status().channels.open for session in sessions):
+        assert time.monotonic() < deadline
+        time.sleep(0.01)

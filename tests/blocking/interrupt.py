@@ -19,10 +19,10 @@ def alarm(seconds: float) -> Iterator[None]:
         raise Rung
 
     before = signal.signal(signal.SIGALRM, ring)
-    left, _ = signal.setitimer(signal.ITIMER_REAL, seconds)  # of the timer that bounds the test
+    left, again = signal.setitimer(signal.ITIMER_REAL, seconds)  # of the timer that bounds the test
     try:
         yield
     finally:
         signal.setitimer(signal.ITIMER_REAL, 0)
         signal.signal(signal.SIGALRM, before)
-        signal.setitimer(signal.ITIMER_REAL, left)
+        signal.setitimer(signal.ITIMER_REAL, left, again)

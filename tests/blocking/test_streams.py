@@ -14,17 +14,9 @@ from mooring import blocking
 from mooring.blocking.loop import loop_thread
 from mooring.model.event import EventKind
 
-from .conftest import Peer
+from .conftest import Peer, wait_idle
 from .interrupt import Rung, alarm
 from .test_pool import start
-
-
-def wait_idle(pool: blocking.Pool) -> None:
-    """Wait until no command is under way."""
-    deadline = time.monotonic() + 30
-    while any(session.status().channels.open for session in pool.sessions):
-        assert time.monotonic() < deadline
-        time.sleep(0.01)
 
 
 def test_outcomes_come_as_they_end(fleet: list[Peer]) -> None:
@@ -83,7 +75,7 @@ def test_closing_stops_what_is_under_way(fleet: list[Peer]) -> None:
             assert reader.result(30) == []
         outcomes.close()
         assert list(outcomes) == []
-        wait_idle(pool)
+        wait_idle(*pool.sessions)
 
 
 def test_leaving_the_loop_stops_what_is_under_way(fleet: list[Peer]) -> None:
@@ -91,11 +83,11 @@ def test_leaving_the_loop_stops_what_is_under_way(fleet: list[Peer]) -> None:
         start(pool, fleet[:2])
         for _ in pool.run("all", "sleep 0.2"):
             break
-        wait_idle(pool)
+        wait_idle(*pool.sessions)
         with pytest.raises(Rung), alarm(0.3):
             for _ in pool.run("all", "sleep 600"):
                 pass
-        wait_idle(pool)
+        wait_idle(*pool.sessions)
 
 
 def test_several_threads_share_the_outcomes(fleet: list[Peer]) -> None:
