@@ -254,6 +254,8 @@ def test_what_does_not_start_says_why(environment: Mapping[str, str], command: s
 def test_no_session_and_no_daemon(environment: Mapping[str, str], upper: str, tmp_path: Path) -> None:
     for alias, said in (("down", "down is backoff"), ("nobody", "no session is called nobody")):
         done = pipe(environment, "1\n", "--deploy", upper, alias=alias)
+        while "down is connecting" in done.stderr:  # it is tried again now and then
+            done = pipe(environment, "1\n", "--deploy", upper, alias=alias)
         assert (done.returncode, done.stdout) == (255, "")
         assert said in done.stderr
     nowhere = {**environment, "MOORING_SOCKET": str(tmp_path / "nothing")}

@@ -38,6 +38,8 @@ class Coloured(OnTerminal):
 
 def test_columns_and_what_to_do(environment: Mapping[str, str]) -> None:
     done = mooring("status", environment=environment)
+    while "1 connecting" in done.stderr:  # `down` is tried again now and then
+        done = mooring("status", environment=environment)
     assert (done.returncode, done.stderr) == (0, "4 sessions: 2 up, 1 parked, 1 backoff\n")
     heading, *lines = done.stdout.splitlines()
     assert heading.split() == ["ALIAS", "STATE", "FOR", "NOTE", "HOST"]
@@ -85,8 +87,10 @@ def test_wide(environment: Mapping[str, str]) -> None:
 
 
 def test_forty_columns(environment: Mapping[str, str]) -> None:
-    with OnTerminal([*MOORING, "status"], environment, columns=40) as terminal:
-        code, seen = terminal.end()
+    code, seen = 0, "1 connecting"
+    while "1 connecting" in seen:  # likewise
+        with OnTerminal([*MOORING, "status"], environment, columns=40) as terminal:
+            code, seen = terminal.end()
     rows = [line for line in seen.splitlines() if not line.startswith(" ") and "sessions:" not in line]
     assert code == 0
     assert [row.split()[:2] for row in rows] == [

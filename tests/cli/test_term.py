@@ -74,6 +74,7 @@ def seat(environment: Mapping[str, str]) -> Iterator[Tmux]:
     with Tmux(environment) as seat:
         seat.line(f"alias mooring='{' '.join(MOORING)}'; clear")
         seat.see(PROMPT, gone="alias")
+        seat.see_prompt()
         yield seat
 
 
@@ -109,6 +110,7 @@ def test_an_editor(seat: Tmux, daemon: RunningDaemon, sshd: Sshd, peers_folder: 
     seat.keys("Enter")
     seat.line(":wq!")
     seat.see(PROMPT, gone="first line")
+    seat.see_prompt()
     seat.line("echo code $?")
     seat.see("code 0")
     assert path.read_text() == "first line\ngrüße 🛳\n"
@@ -130,6 +132,7 @@ def test_a_screen_of_the_same_size_is_drawn_anew(seat: Tmux, peers_folder: Path)
     seat.see(*before.split("\n")[3:20])
     seat.line(":q!")
     seat.see(PROMPT, gone="line 90")
+    seat.see_prompt()
 
 
 def test_two_look_and_one_drives(seat: Tmux, environment: Mapping[str, str]) -> None:

@@ -91,6 +91,13 @@ class Tmux:
             time.sleep(0.05)  # nothing tells that a screen has changed
         return screen
 
+    def see_prompt(self) -> None:
+        """Wait until the shell takes a line: what is typed before, a program that ends may throw away."""
+        deadline = time.monotonic() + PATIENCE
+        while (screen := self.screen()).rstrip().splitlines()[-1:] != [PROMPT]:
+            assert time.monotonic() < deadline, f"no prompt came:\n{screen}"
+            time.sleep(0.05)  # likewise
+
     def _call(self, *words: str) -> str:
         done = subprocess.run(
             ["tmux", "-S", str(self._socket), *words],
