@@ -11,7 +11,7 @@ from typing import Any
 
 import asyncssh
 import pytest
-from asyncssh.constants import MSG_CHANNEL_OPEN, MSG_CHANNEL_REQUEST
+from asyncssh.constants import MSG_CHANNEL_OPEN, MSG_CHANNEL_REQUEST, MSG_DISCONNECT
 from asyncssh.packet import Boolean, String, UInt32
 
 from mooring import Pool
@@ -327,7 +327,7 @@ async def test_a_visitor_who_answers_no_more(pool: Pool, tmp_path: Path) -> None
     await trail.aclose()
 
 
-@pytest.mark.parametrize("leave", ["disconnect", "close"])
+@pytest.mark.parametrize("leave", ["disconnect", "with words of ours", "close"])
 async def test_a_visitor_who_leaves_ends_the_visit_and_cuts_off_the_command(
     pool: Pool, tmp_path: Path, leave: str
 ) -> None:
@@ -336,6 +336,8 @@ async def test_a_visitor_who_leaves_ends_the_visit_and_cuts_off_the_command(
         async with busy(door, device) as (connection, _):
             if leave == "disconnect":
                 connection.disconnect(asyncssh.DISC_BY_APPLICATION, "bye")
+            elif leave == "with words of ours":
+                connection.disconnect(asyncssh.DISC_PROTOCOL_ERROR, "the token has ended")
             else:
                 connection._transport.close()  # type: ignore[union-attr] # noqa: SLF001 - no other way to leave without a word
         assert ends(await records(trail, 3)) == {
@@ -343,6 +345,17 @@ async def test_a_visitor_who_leaves_ends_the_visit_and_cuts_off_the_command(
             "run.exec": ("cancelled", None),
             "forward.connection": ("done", None),
         }
+    await trail.aclose()
+
+
+async def test_a_visitor_who_breaks_the_protocol(pool: Pool, tmp_path: Path) -> None:
+    trail = await Trail.open(tmp_path)
+    async with deaf(pool, tmp_path, Audit(trail)) as (door, device), asyncio.timeout(PATIENCE):
+        async with busy(door, device) as (connection, _):
+            connection.send_packet(MSG_DISCONNECT, UInt32(2), b"half a message")
+            await connection.wait_closed()
+        how = ("cancelled", "Incomplete packet")
+        assert ends(await records(trail, 3)) == {"login": how, "run.exec": how, "forward.connection": how}
     await trail.aclose()
 
 

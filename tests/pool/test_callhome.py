@@ -118,6 +118,23 @@ async def test_two_ids_that_make_one_alias() -> None:
         assert server.pool["a-b1"].state is SessionState.UP
 
 
+async def test_a_device_that_speaks_of_its_own_key_is_not_taken_for_us() -> None:
+    class Judge(asyncssh.SSHServer):
+        def begin_auth(self, username: str) -> bool:
+            raise asyncssh.HostKeyNotVerifiable(f"revoked, {username}")
+
+    key = asyncssh.generate_private_key("ssh-ed25519")
+    pin = key.export_public_key().decode().strip()
+    async with (
+        listening(Device.parse("core1://admin@device1", password=PASSWORD, host_key=pin)) as server,
+        asyncssh.listen(HOST, 0, server_factory=Judge, server_host_keys=[key]) as judge,
+        expecting(server, "ended the connection: revoked, admin") as events,
+        relayed(server, judge.get_port()) as relay,
+    ):
+        await relay
+    assert events[0].error == "connect-failed"
+
+
 # Real servers that call.
 
 

@@ -218,6 +218,22 @@ async def test_a_host_that_is_not_known(sshd: Sshd, tmp_path: Path) -> None:
     assert caught.value.fingerprint is not None
 
 
+async def test_a_server_that_speaks_of_its_own_key_is_not_taken_for_us() -> None:
+    """Only what we find of a key keeps a person busy."""
+
+    class Judge(asyncssh.SSHServer):
+        def begin_auth(self, username: str) -> bool:
+            raise asyncssh.HostKeyNotVerifiable(f"revoked, {username}")
+
+    key = asyncssh.generate_private_key("ssh-ed25519")
+    async with asyncssh.listen("127.0.0.1", 0, server_factory=Judge, server_host_keys=[key]) as server:
+        with pytest.raises(ConnectFailed, match=r"ended the connection: revoked, x$"):
+            async with connect(
+                f"odd1://x@127.0.0.1:{server.get_port()}", config=None, host_key="off", identity="none", password="x"
+            ):
+                pass
+
+
 # Old algorithms.
 
 OLD = {

@@ -93,7 +93,16 @@ async def test_a_server_that_says_why() -> None:
         link = session.link
         server.connections[0].disconnect(asyncssh.DISC_TOO_MANY_CONNECTIONS, "too\nmany of you")
         error = await link.wait_lost()
-        assert "was lost: too many of you" in error.message
+        assert f"{link.route.where} ended the connection: too many of you" in error.message
+
+
+async def test_a_server_that_says_what_we_would_is_not_taken_for_us() -> None:
+    async with OddServer() as server, server.held() as session:
+        link = session.link
+        server.connections[0].disconnect(asyncssh.DISC_CONNECTION_LOST, "Server not responding to keepalive")
+        error = await link.wait_lost()
+        assert error.message == f"{link.route.where} ended the connection: Server not responding to keepalive"
+        assert link.ended == "closed"
 
 
 async def test_closing_a_silent_link_with_much_unsent(sshd: Sshd) -> None:

@@ -10,6 +10,7 @@ import asyncssh
 import pytest
 from asyncssh.channel import SSHChannel
 from asyncssh.constants import MSG_DISCONNECT, MSG_GLOBAL_REQUEST, MSG_IGNORE
+from asyncssh.packet import SSHPacket, String, UInt32
 
 from mooring.transport import private
 from tests.session.odd import Channel, OddServer
@@ -65,6 +66,20 @@ async def test_a_close_by_the_peer_is_told_from_a_lost_connection() -> None:
                 server.connections[0].abort()
             await watch.over
     assert seen == [True, False]
+
+
+@pytest.mark.anyio
+@pytest.mark.parametrize("ended", [False, True], ids=["it leaves", "we had ended it"])
+async def test_who_ended_a_connection(*, ended: bool) -> None:
+    told = asyncio.Event()
+    async with OddServer() as server, server.held() as session:
+        connection = session.connection
+        private.when_peer_leaves(connection, told.set)
+        if ended:
+            connection.abort()
+        goodbye = SSHPacket(UInt32(asyncssh.DISC_PROTOCOL_ERROR) + String("bye") + String(""))
+        connection.process_packet(MSG_DISCONNECT, 0, goodbye)
+        assert told.is_set() is not ended
 
 
 @pytest.mark.anyio

@@ -12,7 +12,7 @@ from asyncssh import DISC_BY_APPLICATION, DISC_TOO_MANY_CONNECTIONS
 from ..model.errors import MooringError, NotAllowed, SessionNotUp, WaitTimeout
 from ..model.selector import ALIAS
 from ..service.audit import CutOff
-from ..transport.attendant import Attendant, cut_off
+from ..transport.attendant import Attendant
 from ..transport.logins import judge_user_certificate
 from ..transport.opening import Begin
 from .channel import PROGRAMS, Near
@@ -181,7 +181,7 @@ class Visitor(Attendant):
         Args:
             fault: Of the connection, where that has one: AsyncSSH ends it too, of somebody who does not answer say.
         """
-        if self._cut is None and (why := cut_off(fault)):
+        if self._cut is None and (why := self.cut_off(fault)):
             self._cut = CutOff(why)
         return self._cut
 

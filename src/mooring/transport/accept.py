@@ -291,7 +291,7 @@ def _explained(error: Exception, client: _Caller, arrival: Arrival, timeout: flo
     where = client.admission.route.where if client.admission is not None else arrival.address
     if client.error is not None:
         return client.error
-    if isinstance(error, asyncssh.HostKeyNotVerifiable):
+    if isinstance(error, asyncssh.HostKeyNotVerifiable) and not client.left:
         return HostKeyError(f"the host key of {arrival.address} is refused: {error.reason}", host=arrival.address)
     if isinstance(error, ValueError) and not isinstance(error, (asyncssh.Error, MooringError)):
         return InvalidTarget(f"AsyncSSH refuses a keyword for {where}: {error}")

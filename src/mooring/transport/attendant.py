@@ -17,14 +17,14 @@ from .logins import bear_few_riddles, judge_shown_keys, prefer, spare_reload, wh
 from .mapping import words
 from .outbox import write_together
 from .packets import seal_together, take_apart
-from .private import let_keepalive_run, spare_ignores
+from .private import let_keepalive_run, spare_ignores, when_peer_leaves
 
 if TYPE_CHECKING:
     from collections.abc import Awaitable, Callable
 
     from ..model.device import DoorLimits
 
-__all__ = ["Attendant", "Guarded", "Strangers", "cut_off"]
+__all__ = ["Attendant", "Guarded", "Strangers"]
 
 _TRIES: Final = 20
 """Keys and passwords that one connection may show: as many as an ssh-agent that is full offers, and more."""
@@ -87,6 +87,7 @@ class Attendant(asyncssh.SSHServer):
         source: By which address strangers are counted.
         attempts: How often it has shown a key or a password, answered a question, or proven a key; and asked what there
             is, but for the first time.
+        left: Whether the peer itself ended it, by a message: its words and its code say what it likes.
     """
 
     connection: asyncssh.SSHServerConnection
@@ -96,6 +97,7 @@ class Attendant(asyncssh.SSHServer):
         self.source = ""
         self.attempts = 0
         self.logged_in = False
+        self.left = False
 
     def connection_made(self, conn: asyncssh.SSHServerConnection) -> None:
         """TCP stands.
@@ -109,11 +111,15 @@ class Attendant(asyncssh.SSHServer):
         if self._strangers is not None and not self._strangers.arrive(self):
             conn.abort()  # at once: what has come already would be answered before AsyncSSH heeds the error
             raise asyncssh.ConnectionLost("Too many connections")
+        when_peer_leaves(conn, self._leave)
         bear_few_riddles(conn)
         spare_reload(conn)
         prefer(conn, _CIPHERS)
         judge_shown_keys(conn, _is_large)
         when_login_is_tried(conn, self._tries)
+
+    def _leave(self) -> None:
+        self.left = True
 
     def _tries(self) -> None:
         self.attempts += 1
@@ -161,12 +167,15 @@ class Attendant(asyncssh.SSHServer):
         """Never: it would believe what a client says of itself."""
         return False
 
+    def cut_off(self, fault: Exception | None) -> str:
+        """What AsyncSSH ended the connection for, in its words; empty where the peer has left, or we asked.
 
-def cut_off(fault: Exception | None) -> str:
-    """Why a connection was ended, as its attendant is told it, in words; empty where its peer has left, or we asked."""
-    if fault is None or isinstance(fault, OSError):
-        return ""
-    return "" if isinstance(fault, asyncssh.ConnectionLost) and fault.reason == _LEFT else words(fault)
+        Args:
+            fault: As the end is told to the attendant, and to all that is open.
+        """
+        if self.left or fault is None or isinstance(fault, OSError):
+            return ""
+        return "" if isinstance(fault, asyncssh.ConnectionLost) and fault.reason == _LEFT else words(fault)
 
 
 def _is_large(key: bytes) -> bool:

@@ -9,6 +9,7 @@ from typing import TYPE_CHECKING, Any, Protocol
 import asyncssh
 
 from .logins import bear_few_riddles
+from .private import when_peer_leaves
 
 if TYPE_CHECKING:
     from collections.abc import Callable
@@ -42,6 +43,7 @@ class Client(asyncssh.SSHClient):
         connection: Set once TCP stands.
         offered: Whether a password or an answer was given and the login is not done. Who is hung up on then was
             refused: some servers end a login so, and lock out who tries again.
+        left: Whether the peer itself ended the connection, by a message: its words and its code say what it likes.
     """
 
     def __init__(self, check: Check, inner: asyncssh.SSHClient | None = None) -> None:
@@ -50,6 +52,7 @@ class Client(asyncssh.SSHClient):
         self.lost: asyncio.Future[Exception | None] = asyncio.get_running_loop().create_future()
         self.connection: asyncssh.SSHClientConnection | None = None
         self.offered = False
+        self.left = False
 
     def offering(self, password: Secret) -> Callable[[], str]:
         """The password as AsyncSSH takes it: asked for when it is to be sent, and not kept with the connection."""
@@ -80,8 +83,12 @@ class Client(asyncssh.SSHClient):
     def connection_made(self, conn: asyncssh.SSHClientConnection) -> None:
         """TCP stands."""
         self.connection = conn
+        when_peer_leaves(conn, self._leave)
         bear_few_riddles(conn)
         self._inner.connection_made(conn)
+
+    def _leave(self) -> None:
+        self.left = True
 
     def connection_lost(self, exc: Exception | None) -> None:
         """The connection is gone, for whatever reason."""

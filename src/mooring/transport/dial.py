@@ -248,7 +248,7 @@ def _explained(
     error: Exception, check: HostKeyCheck, client: Client, proxy: ProxyCommand | None, route: Route
 ) -> MooringError:
     """The error to raise: what the host key check found comes first, since it is the cause of the rest."""
-    if isinstance(error, asyncssh.HostKeyNotVerifiable) or check.error is not None:
+    if check.error is not None or (isinstance(error, asyncssh.HostKeyNotVerifiable) and not client.left):
         return check.refused(error)
     if isinstance(error, ValueError) and not isinstance(error, (asyncssh.Error, ConnectError, CredentialError)):
         return InvalidTarget(f"AsyncSSH refuses a keyword for {route.where}: {error}")

@@ -113,7 +113,7 @@ class Link:
     def ended(self) -> str:
         """What ended it, in one word for statistics: ``closed`` by the peer, ``silent`` or ``broken``."""
         error = self._client.lost.result() if self.closed else None
-        if error is None:
+        if error is None or self._client.left:
             return "closed"
         return "silent" if "keepalive" in str(error) else "broken"
 
@@ -128,6 +128,8 @@ class Link:
     def _why(self, error: Exception | None) -> SessionLost:
         if error is None:
             return SessionLost(f"{self.route.where} closed the connection")
+        if self._client.left:
+            return SessionLost(f"{self.route.where} ended the connection: {words(error)}")
         return SessionLost(f"the connection to {self.route.where} was lost: {words(error)}")
 
     async def ping(self, timeout: float) -> float:

@@ -5,10 +5,10 @@ from __future__ import annotations
 import asyncio
 import contextlib
 import time
-from typing import TYPE_CHECKING, Final
+from typing import TYPE_CHECKING, Any, Final
 
 from asyncssh import OPEN_REQUEST_SESSION_FAILED, ChannelOpenError, SSHClientChannel, SSHClientSession
-from asyncssh.constants import MSG_CHANNEL_OPEN, MSG_IGNORE
+from asyncssh.constants import MSG_CHANNEL_OPEN, MSG_DISCONNECT, MSG_IGNORE
 from asyncssh.encryption import get_default_encryption_algs, get_encryption_algs
 from asyncssh.kex import get_default_kex_algs, get_kex_algs
 from asyncssh.mac import get_default_mac_algs, get_mac_algs
@@ -26,11 +26,11 @@ from . import window  # noqa: F401 - mends every channel
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Iterable, Mapping
-    from typing import Any
 
     import asyncssh
     from asyncssh.channel import SSHChannel
     from asyncssh.connection import SSHConnection
+    from asyncssh.packet import SSHPacket
 
     from .roundtrips import RoundTrips
 
@@ -48,6 +48,7 @@ __all__ = [
     "round_trip",
     "spare_ignores",
     "we_closed",
+    "when_peer_leaves",
 ]
 
 
@@ -140,6 +141,27 @@ def peer_closed(channel: asyncssh.SSHClientChannel[Any]) -> bool:
 def we_closed(channel: SSHChannel[Any]) -> bool:
     """Whether our side of a channel is closed, or is as soon as what was written before has left."""
     return channel._send_state in {"close_pending", "closed"}  # noqa: SLF001
+
+
+def when_peer_leaves(connection: SSHConnection, call: Callable[[], None]) -> None:
+    """Be told that the peer has ended a connection by a message (RFC 4253 section 11.1), before anybody hears of it.
+
+    AsyncSSH reports that like a fault which it has found itself, in the peer's words.
+
+    Args:
+        connection: One that has just been made.
+        call: Called once; not where we had ended it before.
+    """
+    handlers: Any = connection._packet_handlers  # noqa: SLF001
+    process = handlers[MSG_DISCONNECT]
+
+    def process_disconnect(connection: SSHConnection, kind: int, number: int, packet: SSHPacket) -> None:
+        stood = connection._transport is not None  # noqa: SLF001
+        process(connection, kind, number, packet)  # what cannot be read is our fault to find
+        if stood:
+            call()
+
+    connection._packet_handlers = {**handlers, MSG_DISCONNECT: process_disconnect}  # noqa: SLF001
 
 
 def let_keepalive_run(connection: SSHConnection, trips: RoundTrips | None = None) -> None:
