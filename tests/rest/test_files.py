@@ -124,10 +124,55 @@ async def test_only_where_nothing_is(held: Running, far: Path) -> None:
     for name in ("a", "link", "folder"):
         (await held.ask("PUT", at(far / name), b"second", headers=fresh)).problem(412, "file-exists")
     assert ((far / "a").read_bytes(), (far / "link").is_symlink()) == (b"first", True)
-    assert (await held.ask("PUT", at(far / "a"), b"second", headers={"If-None-Match": '"a tag"'})).status == 201
     assert (await held.ask("PUT", at(far / "a"), b"third")).status == 201
     assert ((far / "a").read_bytes(), len(list(far.iterdir()))) == (b"third", 3)
     await held.idle()
+
+
+@pytest.mark.parametrize(
+    ("lines", "status"),
+    [
+        (("*",), 412),
+        (("  *\t",), 412),
+        (('"tag"',), 201),
+        (('"*"',), 201),
+        (('W/"a,b"', ', "", "\xff" ,,'), 201),
+        (("",), 400),
+        ((",",), 400),
+        (("**",), 400),
+        (("*,",), 400),
+        (('*, "a"',), 400),
+        (('"a", *',), 400),
+        (("W/*",), 400),
+        (('w/"a"',), 400),
+        (("*;q=1",), 400),
+        (('"a" "b"',), 400),
+        (('"a b"',), 400),
+        (("tag",), 400),
+        (('"x"', "*"), 400),
+        (("*", "*"), 400),
+    ],
+    ids=str,
+)
+async def test_what_is_no_condition_is_refused(held: Running, far: Path, lines: tuple[str, ...], status: int) -> None:
+    (far / "a").write_bytes(b"first")
+    names = ("If-None-Match", "if-none-match")  # two lines of one header
+    answer = await held.ask("PUT", at(far / "a"), b"second", headers=dict(zip(names, lines, strict=False)))
+    if status == 201:
+        assert answer.status == 201
+    else:
+        answer.problem(status, {400: "invalid-input", 412: "file-exists"}[status])
+    assert (far / "a").read_bytes() == (b"second" if status == 201 else b"first")
+
+
+@pytest.mark.parametrize("name", ["If-Match", "If-Unmodified-Since"])
+@pytest.mark.parametrize("value", ["*", '"tag"', "Sun, 06 Nov 1994 08:49:37 GMT"])
+async def test_conditions_that_are_not_heeded_are_refused(held: Running, far: Path, name: str, value: str) -> None:
+    (far / "a").write_bytes(b"first")
+    for file in ("a", "none"):
+        answer = await held.ask("PUT", at(far / file), b"second", headers={name: value})
+        assert name in answer.problem(400, "invalid-input")["detail"]
+    assert [file.read_bytes() for file in far.iterdir()] == [b"first"]
 
 
 async def test_it_takes_files(held: Running, far: Path) -> None:

@@ -38,6 +38,8 @@ from .problems import plain_refusal
 if TYPE_CHECKING:
     from collections.abc import AsyncGenerator
 
+    from litestar.datastructures import Headers
+
     from ..service.files import Files
 
 __all__ = ["HANDLERS"]
@@ -49,6 +51,10 @@ _PATIENCE: Final = 60.0
 _RANGE: Final = re.compile(r"bytes=([0-9]*)-([0-9]*)")
 _FAR: Final = 20
 """Digits."""
+_TAG: Final = r'(W/)?"[!#-~\x80-\xff]*"'
+_TAGS: Final = rf"[ \t,]*{_TAG}([ \t]*,[ \t,]*{_TAG})*[ \t,]*"
+"""RFC 9110, sections 8.8.3 and 5.6.1."""
+_NOT_HEEDED: Final = ("If-Match", "If-Unmodified-Since")
 _BYTES: Final = b"application/octet-stream"
 _PATH: Final = Asked("relative to the home, percent-encoded bytes", required=True, minLength=1)
 _VIEWS: Final = ("content", "info", "list")
@@ -143,7 +149,13 @@ async def read_file(request: Request[Actor, Any, Any]) -> Answer:
             "path": _PATH,
             "mode": Asked("permission bits in octal digits", pattern="^[0-7]{1,4}$", default="644"),
         },
-        headers={"If-None-Match": Asked("`*`: only if there is nothing of its name", examples=["*"])},
+        headers={
+            "If-None-Match": Asked(
+                "`*`: only if there is nothing of its name; tags, which no file has, change nothing",
+                pattern=rf"^(\*|{_TAGS})$",
+                examples=["*"],
+            )
+        },
         problems=(*_PROBLEMS, FileExists, DiskFull),
     ),
 )
@@ -151,16 +163,34 @@ async def write_file(request: Request[Actor, Any, Any]) -> Answer:
     """Write a file as its bytes come, of any size.
 
     It stands under its name when all has come, and not before; a client that leaves earlier changes nothing. What is
-    there is replaced, unless `If-None-Match: *` says that nothing may be: then the answer is 412.
+    there is replaced, unless `If-None-Match: *` says that nothing may be: then the answer is 412. With `If-Match` or
+    `If-Unmodified-Since`, which are not heeded, nothing is written, and the answer is 400.
     """
     files: Files = request.app.state.fleet.files
     alias: str = request.path_params["alias"]
     mode = request.query_params.get("mode", "644")
     if not re.fullmatch("[0-7]{1,4}", mode):
         raise InvalidInput("mode must be permission bits in octal digits")
-    fresh = request.headers.get("if-none-match", "").strip() == "*"  # RFC 9110, 13.1.2; no file has a tag to match
-    written = await files.write(request.user, alias, _path(request), _body(request), mode=int(mode, 8), fresh=fresh)
+    fresh, path = _fresh(request.headers), _path(request)
+    written = await files.write(request.user, alias, path, _body(request), mode=int(mode, 8), fresh=fresh)
     return value(_entry(written), status=201)
+
+
+def _fresh(headers: Headers) -> bool:
+    """Whether nothing may be replaced (RFC 9110, section 13.1). No file has a tag, so that none matches.
+
+    Raises:
+        InvalidInput: There is a condition that is malformed, or that is not heeded here.
+    """
+    for name in _NOT_HEEDED:
+        if name in headers:
+            raise InvalidInput(f"{name} is not heeded here", hint="If-None-Match: * has nothing replaced")
+    lines = [line.strip() for line in headers.getall("If-None-Match", [])]
+    if lines in ([], ["*"]):
+        return bool(lines)
+    if not re.fullmatch(_TAGS, ", ".join(lines)):
+        raise InvalidInput("If-None-Match must be * alone, or tags in quotes")
+    return False
 
 
 def _path(request: Request[Actor, Any, Any]) -> str:

@@ -75,6 +75,18 @@ async def test_what_comes_meanwhile_stays(sshd: Sshd, far: str) -> None:
     assert (Path(far) / "other").read_text() == "onetwo"
 
 
+async def test_a_link_to_nothing_is_refused_before_anything_comes(sshd: Sshd, far: str) -> None:
+    async def parts() -> AsyncIterator[bytes]:
+        pytest.fail("the content was asked for")
+        yield b""
+
+    (Path(far) / "link").symlink_to("nothing")
+    async with held(sshd) as session, session.files() as end:
+        with pytest.raises(FileExists):
+            await write_stream(end, f"{far}/link", 0o644, parts(), fresh=True)
+    assert names_in(Path(far)) == ["link"]
+
+
 @pytest.mark.parametrize("kind", [Replaces, TooLate])
 async def test_servers_that_replace_and_others_that_are_quicker(tmp_path: Path, kind: type[Rooted]) -> None:
     taken = tmp_path / "file" if kind is Replaces else None
