@@ -7,6 +7,7 @@ import contextlib
 import hashlib
 import json
 import os
+from pathlib import Path
 from typing import Any
 
 import psutil
@@ -15,9 +16,13 @@ from websockets.asyncio.client import connect
 from websockets.exceptions import ConnectionClosed, InvalidStatus
 
 from mooring.model.access import ADMIN, Action, Actor
+from mooring.model.audit import AuditQuery
 from mooring.model.problem import from_problem
 from mooring.rest import websocket
+from mooring.service import Audit
+from mooring.service.audit import Deed
 from mooring.simulate import FaultyLink
+from mooring.store.audit.trail import Trail
 from mooring.wire.channel import (
     MAX_MESSAGE,
     WINDOW_SIZE,
@@ -29,8 +34,9 @@ from mooring.wire.channel import (
     read_problem,
 )
 from tests.peers.sshd import Sshd
+from tests.session.odd import OddServer
 
-from .door import BOUND, READER, RUNNER, TOKEN, Running, until_process
+from .door import BOUND, READER, RUNNER, TOKEN, Running, running, until_process
 from .talking import Channel, channel
 
 pytestmark = pytest.mark.anyio
@@ -190,6 +196,49 @@ async def test_a_client_that_leaves_while_it_opens(ssh: Running) -> None:
             while ssh.pool["web1"].status().channels.waiting:  # noqa: ASYNC110 - likewise
                 await asyncio.sleep(0.01)
     await ssh.idle()
+
+
+async def test_a_client_that_leaves_before_the_far_side_has_opened_begins_nothing(door: Running) -> None:
+    admitted = asyncio.Event()
+    async with OddServer(admit=admitted.wait) as server:
+        known = {"host_key": server.pin, "agent_path": None, "identity": "none"}
+        await door.pool.start(f"web1://somebody@127.0.0.1:{server.port}", **known)
+        await door.pool["web1"].wait_up(timeout=BOUND)
+        async with channel(door) as client:
+            await client.socket.send(client.side.open(Opening("exec", command="begin")))
+            await server.wait(lambda: server.opened == 1)
+        await gone(door)
+        admitted.set()
+        await server.wait(lambda: server.closed == 1)
+        assert server.commands == []
+        await door.idle()
+
+
+async def test_a_client_that_leaves_as_its_command_begins_ends_it(
+    tmp_path: Path, sshd: Sshd, unused_number: str, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    kept = asyncio.Event()
+    monkeypatch.setattr(Deed, "kept", lambda _: kept.wait())  # the disk is waited for before the client is told
+    trail = await Trail.open(tmp_path)
+    try:
+        async with running(tmp_path, audit=Audit(trail)) as door:
+            await door.hold_sshd("web1", sshd)
+            async with channel(door) as client:
+                await client.socket.send(client.side.open(Opening("exec", command=f"exec sleep {unused_number}")))
+                await until_process(unused_number, there=True)
+            await until_process(unused_number, there=False)
+            await door.idle()
+        told = (await trail.page(AuditQuery(what="run.exec"), ascending=True, limit=9)).records
+    finally:
+        await trail.aclose()
+    assert [one.outcome for one in told] == ["begun", "cancelled"]
+
+
+async def gone(door: Running) -> None:
+    """Wait until no connection to the daemon is left."""
+    async with asyncio.timeout(BOUND):
+        while door.server.connections:  # noqa: ASYNC110 - no event tells of it
+            await asyncio.sleep(0.01)
 
 
 async def test_a_link_that_is_cut(door: Running, sshd: Sshd) -> None:

@@ -22,6 +22,7 @@ from .chromium import OpenPage, Picture, faults
 pytestmark = [pytest.mark.anyio, pytest.mark.timeout(240)]
 
 LONG = "inner" * 40
+NOT_OPENED = "closed before the connection is established"  # as the browser says
 SILENT_ONCE = """() => {
   const real = window.fetch;
   window.asked = new Promise((tell) => {
@@ -84,30 +85,6 @@ async def test_a_command_and_its_output(door: Running, open_page: OpenPage, pict
         await expect(page.get_by_role("textbox", name="Command")).to_have_value(
             "echo '<b>bold</b>'; printf 'a\\033[1mb' >&2; exit 3"
         )
-
-
-async def test_output_comes_as_it_is_written_and_a_command_is_stopped(door: Running, open_page: OpenPage) -> None:
-    async with open_page(url(door)) as page:
-        await show(page)
-        await run(page, "echo first; exec sleep 600")
-        await expect(page.locator(".output")).to_have_text("first\n")
-        await page.get_by_role("button", name="Stop").click()
-        await expect(page.locator(".how").first).to_contain_text("ended by INT")
-
-
-async def test_a_command_that_does_not_heed_is_left(door: Running, open_page: OpenPage) -> None:
-    async with open_page(url(door)) as page:
-        await show(page)
-        how = page.locator(".how").first
-        for clicks in (1, 2):  # the second time nobody waits
-            await run(page, "trap '' INT; echo first; exec sleep 600")
-            await expect(page.locator(".output")).to_have_text("first\n")
-            for _ in range(clicks):
-                await page.get_by_role("button", name="Stop").click()
-            await expect(how).to_contain_text("it may still run there")
-        await run(page, "echo second")  # and what was left says nothing more
-        await expect(how).to_contain_text("exit status 0")
-        await expect(page.locator(".output")).to_have_text("second\n")
 
 
 async def test_much_output_is_bounded(door: Running, open_page: OpenPage) -> None:
@@ -205,9 +182,6 @@ async def test_a_daemon_that_takes_a_question_and_says_nothing_is_asked_again(
         await expect(page.locator(".connection")).to_have_text("")
 
 
-NOT_OPENED = "closed before the connection is established"  # as the browser says
-
-
 async def test_a_command_whose_connection_is_not_opened_is_lost(door: Running, open_page: OpenPage) -> None:
     async with (
         FaultyLink("127.0.0.1", door.port) as link,
@@ -240,6 +214,33 @@ async def test_a_stream_that_is_not_opened_is_lost_and_asked_for_again(door: Run
         link.heal()
         await page.clock.fast_forward(60_000)
         await expect(page.locator(".connection")).to_have_text("")
+
+
+async def test_a_stream_that_falls_silent_is_lost_and_so_is_its_terminal(door: Running, open_page: OpenPage) -> None:
+    async with (
+        FaultyLink("127.0.0.1", door.port) as link,
+        open_page(f"http://127.0.0.1:{link.port}", but=NOT_OPENED) as page,
+    ):
+        await show(page)
+        await page.clock.install()
+        await page.reload()
+        hang_up = page.get_by_role("button", name="Hang up")
+        await page.get_by_role("button", name="Open a terminal").click()
+        await expect(hang_up).to_be_visible()
+        link.blackhole()
+        await page.clock.fast_forward(int(2.9 * events.HEARTBEAT * 1000))  # the daemon may be as quiet
+        await expect(page.locator(".connection")).to_have_text("")
+        await page.clock.fast_forward(int(0.1 * events.HEARTBEAT * 1000))
+        await expect(page.locator(".connection")).to_contain_text("The daemon is away")
+        await expect(page.get_by_text("the connection to the daemon was lost")).to_be_visible()
+        await page.clock.fast_forward(5_000)
+        await expect(page.get_by_text("is attached again when the daemon is back")).to_be_visible()
+        link.heal()
+        await page.clock.fast_forward(60_000)
+        await expect(page.locator(".connection")).to_have_text("")
+        await expect(hang_up).to_be_visible()
+        await page.keyboard.type("echo it-is-$((40+2))\n")
+        await expect(page.locator(".xterm-rows")).to_contain_text("it-is-42")
 
 
 async def test_a_terminal_is_come_back_to_when_what_shows_it_could_not_be_fetched(

@@ -45,12 +45,10 @@ const encoder = new TextEncoder();
 const decoder = new TextDecoder();
 
 export class Channel {
+  stage: "new" | "asked" | "open" | "ended" = "new"; // only what was asked for may have begun
   #socket: WebSocket;
   #window = 0;
   #waiting: Uint8Array[] = [];
-  #begun = false; // the daemon took the connection
-  #open = false;
-  #ended = false;
 
   constructor(
     alias: string,
@@ -60,17 +58,12 @@ export class Channel {
     this.#socket = socketTo(`${sessionPath(alias)}/channel`);
     this.#socket.binaryType = "arraybuffer";
     this.#socket.addEventListener("open", () => {
-      this.#begun = true;
+      if (this.stage !== "new") return;
+      this.stage = "asked";
       this.#send(KIND.open, json(opening));
     });
     this.#socket.addEventListener("message", (event) => this.#receive(new Uint8Array(event.data as ArrayBuffer)));
-    this.#socket.addEventListener("close", () =>
-      this.#end(
-        this.#begun
-          ? new Problem(0, "session-lost", "the connection to the daemon was lost", "what ran may run on")
-          : new Problem(0, "daemon-unreachable", "the daemon is away, or holds no such session any more", null),
-      ),
-    );
+    this.#socket.addEventListener("close", () => this.lose());
   }
 
   write(data: Uint8Array | string): void {
@@ -79,30 +72,39 @@ export class Channel {
   }
 
   endInput(): void {
-    if (this.#open) this.#send(KIND.eof);
+    if (this.stage === "open") this.#send(KIND.eof);
   }
 
   resize(columns: number, rows: number): void {
-    if (this.#open) this.#send(KIND.resize, json({ columns, rows }));
+    if (this.stage === "open") this.#send(KIND.resize, json({ columns, rows }));
   }
 
   signal(name: string): void {
-    if (this.#open) this.#send(KIND.signal, encoder.encode(name));
+    if (this.stage === "open") this.#send(KIND.signal, encoder.encode(name));
   }
 
   take(): void {
-    if (this.#open) this.#send(KIND.take);
+    if (this.stage === "open") this.#send(KIND.take);
   }
 
   // Leave: a process is ended by that, a terminal goes on.
   close(): void {
-    this.#ended = true;
-    this.#open = false;
+    this.stage = "ended";
     this.#socket.close();
   }
 
+  // Nothing comes any more: so the browser says, or who knows it sooner.
+  lose(): void {
+    this.#socket.close();
+    this.#end(
+      this.stage === "new"
+        ? new Problem(0, "daemon-unreachable", "the daemon is away, or holds no such session any more", null)
+        : new Problem(0, "session-lost", "the connection to the daemon was lost", "what ran may run on"),
+    );
+  }
+
   #flush(): void {
-    while (this.#open && this.#window > 0 && this.#waiting[0]) {
+    while (this.stage === "open" && this.#window > 0 && this.#waiting[0]) {
       const data = this.#waiting[0];
       const part = data.subarray(0, Math.min(this.#window, FRAME));
       if (part.length < data.length) this.#waiting[0] = data.subarray(part.length);
@@ -121,11 +123,11 @@ export class Channel {
   }
 
   #receive(frame: Uint8Array): void {
-    if (this.#ended) return;
+    if (this.stage === "ended") return;
     const payload = frame.subarray(1);
     switch (frame[0]) {
       case KIND.opened:
-        this.#open = true;
+        this.stage = "open";
         this.listener.opened((parse(payload) as { name?: string }).name);
         break;
       case KIND.stdout:
@@ -151,9 +153,8 @@ export class Channel {
   }
 
   #end(how: Parameters<Listener["ended"]>[0]): void {
-    if (this.#ended) return;
-    this.#ended = true;
-    this.#open = false;
+    if (this.stage === "ended") return;
+    this.stage = "ended";
     this.listener.ended(how);
   }
 }

@@ -6,6 +6,7 @@ import { h, type Leave } from "./dom";
 import { Output } from "./output";
 
 const PATIENCE = 2000; // milliseconds for the last words of a command that was interrupted, as `mooring run` gives it
+const SAME = 500; // milliseconds within which a second click is the first
 const commands: string[] = []; // run before, newest last, for the arrow keys
 
 export function commandSection(alias: string): { element: HTMLElement; leave: Leave } {
@@ -24,6 +25,7 @@ export function commandSection(alias: string): { element: HTMLElement; leave: Le
   const output = new Output();
   let channel: Channel | null = null;
   let patience = 0;
+  let told = 0; // when it was told to stop
   let at = commands.length;
 
   function begin(command: string): void {
@@ -50,17 +52,25 @@ export function commandSection(alias: string): { element: HTMLElement; leave: Le
 
   // Not every server passes a signal on (OpenSSH before 9.4 none to what root runs), and the second time nobody waits.
   function interrupt(): void {
-    if (patience !== 0) return abandon();
-    channel?.signal("INT");
-    how.textContent = "told to stop";
-    patience = window.setTimeout(abandon, PATIENCE);
+    if (channel?.stage === "new") return abandon("it was stopped before it began");
+    if (channel?.stage === "asked") return abandon("it was stopped as it was about to begin: it may have begun");
+    if (patience === 0) {
+      channel?.signal("INT");
+      how.textContent = "told to stop";
+      told = performance.now();
+      patience = window.setTimeout(leave, PATIENCE);
+    } else if (performance.now() - told >= SAME) leave();
   }
 
-  function abandon(): void {
+  function leave(): void {
+    abandon("it did not stop when told to, and was left: it may still run there");
+  }
+
+  function abandon(words: string): void {
     channel?.close();
     finish();
     how.classList.add("fault");
-    how.textContent = "it did not stop when told to, and was left: it may still run there";
+    how.textContent = words;
   }
 
   function finish(): void {

@@ -6,11 +6,13 @@ const TRIPS = 20; // round trips of a session, as the daemon keeps them
 const DETAILS = 40; // aliases that are asked for by name; beyond, all are
 const KINDS = ["state", "host-key", "restored", "forward", "facts", "pending", "approved", "rejected", "replaced", "refused"];
 const AGAIN = [1, 2, 5, 10]; // seconds
+const SILENCE = 45_000; // milliseconds: three signs of life of the daemon that did not come
 const ANSWER = 10_000; // milliseconds within which the daemon says whether it is there
 const NAME = "event: ";
 const DATA = "data: ";
 
-// Tells of a `change` once a frame, and of each Change (`happened`) and Measures (`measured`) as it comes.
+// Tells of a `change` once a frame, and of each Change (`happened`) and Measures (`measured`) as it comes; of `silence`
+// where the daemon's signs of life do not come any more.
 export class Live extends EventTarget {
   readonly sessions = new Map<string, Session>();
   pending: Pending[] = [];
@@ -24,6 +26,7 @@ export class Live extends EventTarget {
   #heard = false; // whether the stream ever began
   #failures = 0;
   #retry = 0;
+  #silence = 0;
   #stale = new Set<string>();
   #refreshing = false;
   #pendingAsked = false;
@@ -49,12 +52,27 @@ export class Live extends EventTarget {
     const socket = socketTo(this.#path());
     this.#socket = socket;
     this.#heard = false;
+    const lose = (): void => {
+      if (socket !== this.#socket) return;
+      socket.removeEventListener("close", lose); // which comes late where nobody answers
+      window.clearTimeout(this.#silence);
+      socket.close();
+      void this.#broken(socket);
+    };
+    const listen = (): void => {
+      if (socket !== this.#socket) return;
+      window.clearTimeout(this.#silence);
+      this.#silence = window.setTimeout(() => {
+        lose();
+        this.dispatchEvent(new Event("silence"));
+      }, SILENCE);
+    };
+    socket.addEventListener("open", listen);
     socket.addEventListener("message", (event) => {
+      listen();
       if (socket === this.#socket) this.#hear(event.data as string);
     });
-    socket.addEventListener("close", () => {
-      if (socket === this.#socket) void this.#broken(socket);
-    });
+    socket.addEventListener("close", lose);
   }
 
   #path(): string {
@@ -78,6 +96,7 @@ export class Live extends EventTarget {
 
   close(): void {
     window.clearTimeout(this.#retry);
+    window.clearTimeout(this.#silence);
     const socket = this.#socket;
     this.#socket = null;
     // One that is not open yet would have the browser complain.

@@ -157,7 +157,10 @@ export function terminalSection(alias: string, name: string | undefined, live: L
     return h("li", {}, h("button", { type: "button", class: "small", click: () => void open(one.name) }, `Attach ${one.name}`), " ", what);
   }
 
+  const silence = (): void => channel?.lose(); // its own is as quiet when nobody types
+
   place.hidden = true;
+  live.addEventListener("silence", silence);
   if (live.sessions.has(alias)) begin();
   return {
     element: h(
@@ -178,6 +181,7 @@ export function terminalSection(alias: string, name: string | undefined, live: L
     },
     leave: () => {
       left = true;
+      live.removeEventListener("silence", silence);
       window.clearTimeout(retry);
       dispose?.();
     },
