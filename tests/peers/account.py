@@ -16,6 +16,9 @@ from pathlib import Path
 
 import psutil
 
+_END = 10.0
+"""Seconds in which what is killed is gone."""
+
 
 @dataclass(frozen=True)
 class Account:
@@ -46,20 +49,24 @@ def throwaway() -> Iterator[Account | None]:
         return
     name, password = f"mooring-test-{secrets.token_hex(3)}", secrets.token_urlsafe(12)
     _administer(["useradd", "--create-home", "--shell", "/bin/sh", name])
+    entry = pwd.getpwnam(name)
     try:
         _administer(["chpasswd"], f"{name}:{password}\n")
-        yield Account(name, password, Path(pwd.getpwnam(name).pw_dir))
+        yield Account(name, password, Path(entry.pw_dir))
     finally:
-        _end_all(pwd.getpwnam(name).pw_uid)
+        _end_all(entry.pw_uid)
         _administer(["userdel", "--remove", "--force", name])
 
 
 def _end_all(uid: int) -> None:
     """End what a user runs: a command without a terminal outlives the session that is cut under it."""
+    killed = []
     for process in psutil.process_iter():
         with contextlib.suppress(psutil.NoSuchProcess):
             if process.uids().real == uid:
                 process.kill()
+                killed.append(process)
+    psutil.wait_procs(killed, timeout=_END)
 
 
 def _administer(command: list[str], text: str = "") -> None:

@@ -8,7 +8,7 @@ from pathlib import Path
 import pytest
 
 from mooring.client import Daemon
-from mooring.model.errors import WaitTimeout
+from mooring.model.errors import DaemonUnreachable, WaitTimeout
 from mooring.simulate.waiting import wait_pending, wait_up
 from tests.client.scripted import Scripted, Unfinished, answer
 
@@ -43,6 +43,22 @@ def test_who_does_not_come_is_named(tmp_path: Path) -> None:
         pytest.raises(WaitTimeout, match=r"^b did not come up within 0\.2 s"),
     ):
         wait_up(Daemon(server.where), 0.2)
+
+
+def test_where_there_is_no_daemon_nothing_is_awaited(tmp_path: Path) -> None:
+    nobody = Daemon(str(tmp_path / "none.sock"))
+    with pytest.raises(DaemonUnreachable):
+        wait_up(nobody, 30.0)
+    with pytest.raises(DaemonUnreachable):
+        wait_pending(nobody, 1, 30.0)
+
+
+def test_a_daemon_that_ends_meanwhile_is_no_session_that_is_late(tmp_path: Path) -> None:
+    with (
+        Scripted(tmp_path, bytes(events(SNAPSHOT))) as server,
+        pytest.raises(DaemonUnreachable, match="the daemon was stopped meanwhile"),
+    ):
+        wait_up(Daemon(server.where), 30.0)
 
 
 def test_devices_that_do_not_call_are_not_awaited_for_ever(tmp_path: Path) -> None:

@@ -21,6 +21,8 @@ from tests.peers.fixtures import StartSshd
 from tests.peers.sshd import Sshd
 from tests.session.held import credentials, held
 
+from .loops import on_each_loop
+
 pytestmark = pytest.mark.anyio
 
 RELAY = (
@@ -211,6 +213,30 @@ async def test_stop_hears_no_more_of_a_child_that_has_left_its_group(tmp_path: P
                 await asyncio.sleep(0.01)
         finally:
             os.kill(int(proxy.complaint), signal.SIGKILL)
+
+
+@on_each_loop
+@pytest.mark.usefixtures("uvloop_ready")
+async def test_stop_that_is_cancelled_again_and_again_leaves_nothing(tmp_path: Path) -> None:
+    left = tmp_path / "left"
+    script = f'trap "" TERM; setsid sh -c "echo \\$\\$ >{left}; echo left >&2; exec sleep 600" & sleep 600'
+    census = Census(asyncio.get_running_loop())
+    proxy = ProxyCommand(f"sh -c '{script}'")
+    async with asyncio.timeout(30):
+        with await proxy.start():
+            while not proxy.complaint:  # noqa: ASYNC110 - no event tells of it
+                await asyncio.sleep(0.01)
+            stopping = asyncio.create_task(proxy.stop())
+            for _ in range(2):
+                await asyncio.sleep(0)
+                stopping.cancel()
+            with pytest.raises(asyncio.CancelledError):
+                await stopping
+        try:
+            while census.newcomers():  # noqa: ASYNC110 - likewise
+                await asyncio.sleep(0.01)
+        finally:
+            os.kill(int(left.read_text()), signal.SIGKILL)
 
 
 async def test_stop_of_one_that_we_may_not_end(monkeypatch: pytest.MonkeyPatch) -> None:

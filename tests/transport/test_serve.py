@@ -289,12 +289,6 @@ async def answer(listener: Listener, said: bytes) -> bytes:
     return bytes(got)
 
 
-@pytest.fixture(scope="session")
-def uvloop_ready() -> None:
-    """Have libuv make what lives as long as the process."""
-    uvloop.new_event_loop().close()
-
-
 @pytest.mark.usefixtures("uvloop_ready")
 def test_a_stranger_too_many_is_told_nothing(tmp_path: Path) -> None:
     """On the daemon's loop, which reads what has come before it does what is scheduled."""

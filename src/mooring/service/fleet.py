@@ -60,7 +60,8 @@ _RUN_KEYWORDS: Final = frozenset({"input", "env", "timeout", "check", "encoding"
 class Fleet(Deciding):
     """The sessions of a daemon, and who may do what with them: each verb asks ``policy`` before anything else.
 
-    What an actor may not read does not exist for them.
+    A session that an actor may not read is shown to them nowhere; one on which they may also not do what they ask does
+    not exist for them.
 
     Args:
         pool: Holds the sessions; open, and nobody else's.

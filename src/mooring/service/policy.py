@@ -1,6 +1,6 @@
 """Who may do what: the one place where it is decided. Pure: a plain function of the actor, the action and the session.
 
-What an actor may not read does not exist for them: they are told the same as of an alias that nobody has.
+Who may neither read a session nor do on it what they ask is told the same as of an alias that nobody has.
 """
 
 from __future__ import annotations

@@ -8,7 +8,7 @@ from asyncio.subprocess import DEVNULL
 from typing import TYPE_CHECKING, Any, Final
 
 from ..model.errors import ConfigError
-from ..transport.output import Output
+from ..transport.outputpipe import OutputPipe
 
 if TYPE_CHECKING:
     from asyncio.subprocess import Process
@@ -30,7 +30,7 @@ class Program:
     def __init__(self, name: str) -> None:
         self._name = name
         self._process: Process | None = None
-        self._output: Output | None = None
+        self._output: OutputPipe | None = None
         self._log: asyncio.Task[None] | None = None
 
     async def start(self, *words: str, until: bytes, environment: Mapping[str, str] | None = None) -> None:
@@ -42,12 +42,15 @@ class Program:
             environment: Its environment; None for ours.
 
         Raises:
-            ConfigError: It does not start; the message has what it said.
+            ConfigError: It does not start; the message has what it, or the system, said.
         """
-        self._output = Output()
-        streams = {"stdin": DEVNULL, "stdout": DEVNULL, "stderr": self._output.fileno()}
-        self._process = await spawn(*words, env=environment, **streams)
-        log = await self._output.open()
+        try:
+            self._output = OutputPipe()
+            streams = {"stdin": DEVNULL, "stdout": DEVNULL, "stderr": self._output.fileno()}
+            self._process = await spawn(*words, env=environment, **streams)
+        except OSError as error:
+            raise ConfigError(f"{self._name} does not start: {words[0]}: {error.strerror}") from error
+        log = self._output.open()
         said = b""
         try:
             async with asyncio.timeout(_START):
@@ -79,7 +82,7 @@ class Program:
 async def spawn(*words: str, **keywords: Any) -> Process:
     """Start a process, with the keywords of ``asyncio.create_subprocess_exec``. Cancelling is safe: it is ended.
 
-    Read what it says through an ``Output``: ``end`` waits for the other end of a ``PIPE`` that is read.
+    Read what it says through an ``OutputPipe``: ``end`` waits for the other end of a ``PIPE`` that is read.
     """
     starting = asyncio.create_task(asyncio.create_subprocess_exec(*words, **keywords))
     try:

@@ -12,7 +12,7 @@ from asyncio.subprocess import PIPE, STDOUT
 from typing import TYPE_CHECKING, Final
 
 from ..model.errors import MooringError, WaitTimeout
-from ..transport.output import Output
+from ..transport.outputpipe import OutputPipe
 from .program import end, spawn
 
 if TYPE_CHECKING:
@@ -68,9 +68,9 @@ class Transcript:
     async def background(self, *words: str) -> AsyncIterator[asyncio.StreamReader]:
         """Show a command and let it run: what it says on either output. It is ended on leaving."""
         tell(f"$ mooring {_typed(words)} &")
-        with contextlib.closing(Output()) as output:
+        with contextlib.closing(OutputPipe()) as output:
             async with self._started(*words, stdout=output.fileno()):
-                yield await output.open()
+                yield output.open()
 
     @contextlib.asynccontextmanager
     async def _started(self, *words: str, stdout: int | None = None) -> AsyncIterator[Process]:

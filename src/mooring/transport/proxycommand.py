@@ -10,7 +10,7 @@ import socket
 from typing import Final
 
 from ..model.errors import ConnectFailed
-from .output import Output
+from .outputpipe import OutputPipe
 
 __all__ = ["ProxyCommand"]
 
@@ -29,7 +29,7 @@ class ProxyCommand:
         self._command = command
         self._process: asyncio.subprocess.Process | None = None
         self._complaint = b""
-        self._output: Output | None = None
+        self._output: OutputPipe | None = None
         self._listener: asyncio.Task[None] | None = None
 
     async def start(self) -> socket.socket:
@@ -43,7 +43,7 @@ class ProxyCommand:
                 ours, theirs = socket.socketpair()
                 failed.callback(ours.close)
                 with theirs:
-                    self._output = failed.enter_context(contextlib.closing(Output()))
+                    self._output = failed.enter_context(contextlib.closing(OutputPipe()))
                     self._process = await asyncio.create_subprocess_exec(
                         "/bin/sh",
                         "-c",
@@ -57,13 +57,12 @@ class ProxyCommand:
                 msg = f"the proxy command could not be started: {error.strerror}"
                 raise ConnectFailed(msg) from error
             failed.pop_all()
-        self._listener = asyncio.create_task(self._listen(self._output), name="proxy command's standard error")
+        self._listener = asyncio.create_task(self._listen(self._output.open()), name="proxy command's standard error")
         ours.setblocking(False)  # noqa: FBT003 - the system's
         return ours
 
-    async def _listen(self, output: Output) -> None:
+    async def _listen(self, stderr: asyncio.StreamReader) -> None:
         """Keep what it complains of last, so that a failure can be told, and its pipe from filling."""
-        stderr = await output.open()
         while data := await stderr.read(_TOLD):
             self._complaint = (self._complaint + data)[-_TOLD:]
 
@@ -78,7 +77,8 @@ class ProxyCommand:
         """End it and its children: asked first, forced after a second. Returns when they are gone.
 
         One that runs as another user cannot be made to end, nor one that has left its group: they see the connection
-        closed.
+        closed. Cancelling is safe: they are forced at once then, and waited for a second longer, or not at all if it is
+        cancelled again.
         """
         process, self._process = self._process, None
         if process is None or self._listener is None or self._output is None:
@@ -90,11 +90,13 @@ class ProxyCommand:
             await asyncio.wait(ends, timeout=_GRACE)
         finally:
             _signal(process.pid, signal.SIGKILL)  # even if it has ended: a child may have paid no heed
-            await asyncio.wait(ends, timeout=_GRACE)
-            self._output.close()
-            for end in ends:
-                end.cancel()
-            await asyncio.gather(*ends, return_exceptions=True)
+            try:
+                await asyncio.wait(ends, timeout=_GRACE)
+            finally:
+                self._output.close()
+                for end in ends:
+                    end.cancel()
+                await asyncio.gather(*ends, return_exceptions=True)
 
 
 def _signal(group: int, number: signal.Signals) -> None:
