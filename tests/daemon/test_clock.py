@@ -59,5 +59,9 @@ def test_the_doctor_tells_of_the_doubt(daemon: RunningDaemon) -> None:
     daemon.start()
     done = mooring("doctor", "--json", environment=daemon.environment())
     [found] = [one for one in map(json.loads, done.stdout.splitlines()) if one["check"] == "clock"]
-    assert (found["verdict"], "set by +3650 days" in found["detail"]) == ("warn", True)
+    assert (found["verdict"], "none of the last 3650 days" in found["detail"]) == ("warn", True)
     assert "after 24 more hours of mooringd" in found["hint"]
+    (daemon.state_dir / timekeeping.FILE).write_bytes(b'{"x":' + b"[" * 1018)
+    done = mooring("doctor", "--json", environment=daemon.environment())
+    [found] = [one for one in map(json.loads, done.stdout.splitlines()) if one["check"] == "clock"]
+    assert "days" not in found["detail"]

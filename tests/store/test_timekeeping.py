@@ -3,8 +3,10 @@
 from __future__ import annotations
 
 import asyncio
+import errno
 import os
 import stat
+import threading
 from collections.abc import AsyncIterator
 from contextlib import asynccontextmanager
 from dataclasses import dataclass
@@ -22,6 +24,7 @@ from mooring.store import timekeeping
 from mooring.store.audit import rotation
 from mooring.store.audit.trail import Trail
 from mooring.store.clock import Clock, Kept
+from mooring.store.private import write_private
 from mooring.store.recordings.archive import Archive
 from tests.peers.ending import ending
 
@@ -82,17 +85,19 @@ class Machine:
     async def daemon(self) -> AsyncIterator[Running]:
         """As the daemon puts them together."""
         clock = timekeeping.load(self.file, lambda: self.now, lambda: self.passed)
-        trail = await Trail.open(self.folder, AuditSettings(keep_days=90), clock)
-        try:
-            archive = await Archive.open(self.folder, RecordingSettings(enabled=True, free_mib=1), clock)
-            os.utime(archive._folder.path, (self.now, self.now))  # noqa: SLF001 - as this machine's clock has it
+        async with timekeeping.keeping(clock, self.file):
+            trail = await self.trail(clock)
             try:
-                async with timekeeping.keeping(clock, self.file):
+                archive = await Archive.open(self.folder, RecordingSettings(enabled=True, free_mib=1), clock)
+                try:
                     yield Running(clock, trail, archive)
+                finally:
+                    await archive.aclose()
             finally:
-                await archive.aclose()
-        finally:
-            await trail.aclose()
+                await trail.aclose()
+
+    async def trail(self, clock: Clock) -> Trail:
+        return await Trail.open(self.folder, AuditSettings(keep_days=90), clock)
 
 
 @pytest.fixture
@@ -114,7 +119,7 @@ async def test_no_start_with_a_wrong_clock_lets_anything_go_and_a_day_of_running
             machine.run(2 * HOUR)
             await running.work()
             assert await running.kept() == (True, True)
-    monkeypatch.setattr(timekeeping, "_EVERY", 0.01)  # an hour
+    monkeypatch.setattr(timekeeping, "_EVERY", 0.01)
     async with machine.daemon() as running:
         machine.run(16 * HOUR)
         async with asyncio.timeout(BOUND):
@@ -154,8 +159,12 @@ async def test_a_step_is_recorded_although_a_recording_was_dated_after_it(machin
         assert record.detail["set_by"] == 100
 
 
+NESTED = b'{"x":' + b"[" * 1018
+
+
 @pytest.mark.parametrize(
-    "damage", [b"", b"\0" * 64, b"[]", b"\xff", b'{"sure":"x"}', b'{"sure":1e999}', b'{"sure":1,"ran":1e9}', None]
+    "damage",
+    [b"", b"\0" * 64, b"[]", b"\xff", b'{"sure":"x"}', b'{"sure":1e999}', b'{"sure":1,"ran":1e9}', NESTED, None],
 )
 async def test_a_file_that_is_damaged_or_gone_ends_nothing_and_lets_nothing_go(
     machine: Machine, damage: bytes | None, caplog: pytest.LogCaptureFixture
@@ -172,7 +181,7 @@ async def test_a_file_that_is_damaged_or_gone_ends_nothing_and_lets_nothing_go(
             await running.work()
             assert await running.kept() == (True, True)
     assert (str(machine.file) in caplog.text) is (damage is not None)
-    assert timekeeping.read(machine.file) == Kept(sure=BEGIN, said=machine.now)
+    assert timekeeping.read(machine.file) == Kept(sure=0.0, said=machine.now)
 
 
 async def test_a_file_from_the_future_is_believed_no_further_than_the_clock(machine: Machine) -> None:
@@ -193,6 +202,83 @@ async def test_a_file_that_cannot_be_used_is_told_and_ends_nothing(
         await running.work()
     assert f"{machine.file} is not used" in caplog.text
     assert f"what is old may be kept for longer: {machine.file} cannot be written" in caplog.text
+
+
+@pytest.mark.parametrize("in_its_way", [True, False])
+async def test_where_none_can_be_written_no_start_with_a_wrong_clock_lets_anything_go(
+    machine: Machine, monkeypatch: pytest.MonkeyPatch, *, in_its_way: bool
+) -> None:
+    if not in_its_way:
+        monkeypatch.setattr(timekeeping, "write_private", _full)
+    else:
+        machine.file.mkdir()
+        (machine.file / "whatever").touch()
+    for _ in range(4):
+        async with machine.daemon() as running:
+            await running.work()
+            assert await running.kept() == (True, True)
+        machine.now += 10 * YEAR
+    async with machine.daemon() as running:
+        machine.run(DAY)
+        running.clock.settle()
+        async with asyncio.timeout(BOUND):
+            while await running.kept() != (False, False):
+                await running.work()
+
+
+def _full(_path: Path, _data: bytes) -> None:
+    raise OSError(errno.ENOSPC, os.strerror(errno.ENOSPC))
+
+
+async def test_what_a_version_before_left_is_kept_however_the_first_start_ends(machine: Machine) -> None:
+    async with machine.daemon() as running:
+        await running.work()
+    machine.file.unlink()
+    machine.now += 10 * YEAR
+    trail = await machine.trail(timekeeping.load(machine.file, lambda: machine.now, lambda: machine.passed))
+    await trail.aclose()  # a record is dated, and no file was written
+    async with machine.daemon() as running:
+        await running.work()
+        assert await running.kept() == (True, True)
+
+
+async def test_a_new_one_is_sure_at_once(machine: Machine, caplog: pytest.LogCaptureFixture) -> None:
+    async with machine.daemon():
+        assert timekeeping.read(machine.file) == Kept(sure=BEGIN)
+    assert caplog.text == ""
+
+
+async def test_a_disk_that_hangs_is_told(
+    machine: Machine, monkeypatch: pytest.MonkeyPatch, caplog: pytest.LogCaptureFixture
+) -> None:
+    goes_on = threading.Event()
+    with monkeypatch.context() as patch:
+        patch.setattr(timekeeping, "write_private", lambda *_: goes_on.wait(BOUND))
+        patch.setattr(timekeeping, "_TIMEOUT", 0.01)
+        async with timekeeping.keeping(timekeeping.load(machine.file), machine.file):
+            assert f"may be kept for longer: {machine.file} did not answer in time" in caplog.text
+            goes_on.set()
+    assert not machine.file.exists()
+
+
+async def test_no_fault_is_the_last_that_is_heard_of_it(
+    machine: Machine, monkeypatch: pytest.MonkeyPatch, caplog: pytest.LogCaptureFixture
+) -> None:
+    numbers = iter(["1", "x", "2"])
+    written = threading.Event()
+
+    def write(path: Path, data: bytes) -> None:
+        if int(next(numbers, "3")) == 2:
+            written.set()
+        write_private(path, data)
+
+    monkeypatch.setattr(timekeeping, "write_private", write)
+    monkeypatch.setattr(timekeeping, "_TIMEOUT", BOUND)
+    monkeypatch.setattr(timekeeping, "_EVERY", 0)
+    async with timekeeping.keeping(timekeeping.load(machine.file), machine.file):
+        async with asyncio.timeout(BOUND):
+            await asyncio.to_thread(written.wait, BOUND)
+    assert "may be kept for longer: invalid literal for int()" in caplog.text
 
 
 async def test_a_file_that_others_may_write_is_not_used(machine: Machine) -> None:

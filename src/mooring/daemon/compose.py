@@ -225,11 +225,12 @@ async def _memory(settings: Settings) -> AsyncIterator[tuple[Store | None, Audit
     """What is remembered and recorded, from before the first door opens until the last session is closed."""
     async with contextlib.AsyncExitStack() as stack:
         store = clock = trail = archive = None
-        file = settings.state_dir / timekeeping.FILE
         if settings.remember:
-            clock = timekeeping.load(file)
             store = await Store.open(settings.state_dir)
             stack.push_async_callback(store.aclose)
+            file = settings.state_dir / timekeeping.FILE
+            clock = timekeeping.load(file)
+            await stack.enter_async_context(timekeeping.keeping(clock, file))
         if settings.audit.enabled and settings.remember:  # sshpoold keeps nothing
             trail = await Trail.open(settings.state_dir, settings.audit, clock)
             stack.push_async_callback(trail.aclose)
@@ -239,8 +240,6 @@ async def _memory(settings: Settings) -> AsyncIterator[tuple[Store | None, Audit
         if settings.remember and (kept.enabled or (settings.state_dir / FOLDER).exists()):  # those of before are shown
             archive = await Archive.open(settings.state_dir, kept, clock, partial(let_go, audit))
             stack.push_async_callback(archive.aclose)
-        if clock is not None:
-            await stack.enter_async_context(timekeeping.keeping(clock, file))
         yield store, audit, Recordings(archive, kept)
 
 

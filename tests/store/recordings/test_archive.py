@@ -375,10 +375,13 @@ async def test_the_old_go_although_a_long_one_began_before(tmp_path: Path, caplo
 
 async def test_a_clock_that_is_set_lets_none_go(tmp_path: Path, caplog: pytest.LogCaptureFixture) -> None:
     offset = passed = 0.0
+    clock: Clock | None = None
     gone: list[tuple[str, bool]] = []
 
     async def opened() -> Archive:
-        clock = Clock(lambda: time.time() + offset, lambda: time.monotonic() + passed)
+        nonlocal clock
+        kept = None if clock is None else clock.settle()
+        clock = Clock(lambda: time.time() + offset, lambda: time.monotonic() + passed, kept)
         return await Archive.open(tmp_path, settings(), clock, lambda one, young: gone.append((one.id, young)))
 
     async def one_more(archive: Archive) -> str:

@@ -97,7 +97,7 @@ def clock(ground: Ground) -> Finding:
     kept = _kept_time(ground.state)
     if kept is not None and kept.said is not None:
         days = (kept.said - kept.sure) / _DAY
-        told = f"it was set by {days:+.0f} days since mooringd was sure of it, or the machine was off"
+        told = f"mooringd is sure of none of the last {days:.0f} days: the clock was set, or the machine was off"
         return warn("clock", told, f"{_COMPARE}; what is old goes by it after {kept.hours:.0f} more hours of mooringd")
     if _kept() is False:
         return warn("clock", "the system says that nothing keeps its clock right", f"{_set()}{_BY_IT}")

@@ -89,14 +89,12 @@ class Ledger:
         end: Where the chain ends.
         missed: What the file beside the database knew of its end, where that is not there any more, or ``BEGIN`` where
             that file is not; None where all is as it was left.
-        newest: When the latest record was made, as it was opened; None where that is not known.
     """
 
     def __init__(self, path: Path, *, read_only: bool = False) -> None:
         self._read_only = read_only
         self.end = BEGIN
         self.missed: Head | None = None
-        self.newest: float | None = None
         self._path = path
         self._late: list[Line] = []
 
@@ -106,10 +104,9 @@ class Ledger:
             self._database = self._connected()
             undo.callback(self._database.close)
             self._prepare()
-            base, last = self.base(), f"SELECT seq, {_HASH}, at FROM record ORDER BY seq DESC LIMIT 1"  # noqa: S608 - of our own words
+            base, last = self.base(), f"SELECT seq, {_HASH} FROM record ORDER BY seq DESC LIMIT 1"  # noqa: S608 - of our own words
             row = self._database.execute(last).fetchone()
-            self.end = base if row is None else _head(*row[:2])
-            self.newest = row[2] if row is not None and isinstance(row[2], float) else None
+            self.end = base if row is None else _head(*row)
             self._heads = HeadFile(self._path.with_suffix(".head"), read_only=self._read_only)
             undo.pop_all()
 

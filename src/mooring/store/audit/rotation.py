@@ -58,7 +58,6 @@ class Rotation:
         self._told = False
         self._warned = -math.inf
         self._looked = ledger.end.seq // _EVERY
-        clock.distrust(ledger.newest)
 
     def look(self) -> None:
         """Some were added: if they are many by now, look whether others are to go."""

@@ -92,7 +92,6 @@ class Archive:
             archive._worker.close(_CLOSE_TIMEOUT)
             raise
         archive._kept = {recording.id: recording for recording in found}
-        archive._clock.distrust(archive._folder.seen)
         archive._look_for_overdue()
         return archive
 

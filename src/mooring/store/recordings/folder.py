@@ -88,15 +88,11 @@ class Folder:
     Args:
         path: Its name.
         free_mib: MiB that its disk must have free for something to be written.
-
-    Attributes:
-        seen: When something was last made in it, or removed, seconds since 1970; None before ``open``.
     """
 
     def __init__(self, path: Path, free_mib: int) -> None:
         self.path = path
         self._free = free_mib
-        self.seen: float | None = None
 
     def open(self) -> list[Recording]:
         """Make it where it is missing, and tell what is in it, the oldest first; what a killed daemon left is mended.
@@ -111,7 +107,6 @@ class Folder:
             status = self.path.stat()
             if status.st_uid != os.geteuid() or stat.S_IMODE(status.st_mode) & 0o077:
                 raise StateError(f"others may use the recordings in {self.path}", hint=f"chmod 700 {self.path}")
-            self.seen = status.st_mtime
             names = sorted(entry.name for entry in os.scandir(self.path) if entry.is_file(follow_symlinks=False))
         found = (self._found(name) for name in names if name.endswith(_ENDING))
         return [recording for recording in found if recording is not None]
