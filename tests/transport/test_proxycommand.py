@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import asyncio
 import contextlib
+import gc
 import os
 import signal
 import sys
@@ -11,6 +12,7 @@ from collections.abc import Iterator
 from pathlib import Path
 
 import pytest
+import uvloop
 
 from mooring import connect
 from mooring.model.errors import AuthenticationFailed, ConnectFailed, InvalidTarget
@@ -98,6 +100,28 @@ async def test_its_last_complaint_is_in_the_error(sshd: Sshd, command: str, comp
             async with held(sshd, proxy_command=command):
                 pass
         assert complaint in caught.value.message
+
+
+@pytest.mark.usefixtures("uvloop_ready")
+def test_a_socket_that_uvloop_has_closed_is_not_closed_again() -> None:
+    """Its number may be another's by then."""
+
+    async def fail() -> None:
+        for command in ["false", "echo no >&2; exit 1"] * 5:
+            with pytest.raises(ConnectFailed):
+                async with connect(
+                    "edge1://x@127.0.0.1",
+                    config=None,
+                    host_key="off",
+                    identity="none",
+                    agent_path=None,
+                    proxy_command=f"sh -c '{command}'",
+                ):
+                    pass
+
+    with asyncio.Runner(loop_factory=uvloop.new_event_loop) as runner:
+        runner.run(fail())
+    gc.collect()  # who is not closed says so
 
 
 async def test_one_that_ends_without_a_word(sshd: Sshd) -> None:

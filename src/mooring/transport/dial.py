@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import asyncio
-import contextlib
 import os
 import socket
 from typing import TYPE_CHECKING, Any, Final
@@ -78,15 +77,16 @@ class Dialer:
         own = route.keywords.client_factory
         client = Client(check, own() if own is not None else None)
         proxy = ProxyCommand(route.proxy_command) if route.proxy_command and stream is None else None
-        sock = stream
+        lent: _Lent | None = None
         try:
+            lent = _Lent(stream) if stream is not None else None
             async with asyncio.timeout(route.connect_timeout):
                 options = await self._options(route, check, client)
-                sock = await proxy.start() if proxy else stream
+                lent = _Lent(await proxy.start()) if proxy else lent
                 connection = await asyncssh.connect(
                     route.host,
                     route.port,
-                    sock=sock,
+                    sock=lent.sock if lent else None,
                     tunnel=over.connection if over else None,
                     config=None,
                     client_factory=lambda: client,
@@ -94,7 +94,7 @@ class Dialer:
                 )
                 await check.settle()
         except BaseException as error:
-            await _abandon(client, proxy, sock)
+            await _abandon(client, proxy, lent)
             if isinstance(error, asyncssh.PermissionDenied):
                 await check.settle()
             if not isinstance(error, Exception):
@@ -234,12 +234,33 @@ def _agent_to_forward(config: HostConfig) -> str | None:
     return usual if agent in {None, "SSH_AUTH_SOCK"} else None if agent == "none" else agent
 
 
-async def _abandon(client: Client, proxy: ProxyCommand | None, sock: socket.socket | None) -> None:
+class _Lent:
+    """A socket that the loop is given."""
+
+    def __init__(self, sock: socket.socket) -> None:
+        self.sock = sock
+        self._stood = os.fstat(sock.fileno())
+
+    def forget(self) -> None:
+        """Have its number let alone where the loop has closed it.
+
+        uvloop leaves the number in the object, which would close it again when it goes: it may be another's by then.
+        """
+        try:
+            ours = os.path.samestat(os.fstat(self.sock.fileno()), self._stood)
+        except OSError:
+            ours = False
+        if not ours:
+            self.sock.detach()
+
+
+async def _abandon(client: Client, proxy: ProxyCommand | None, lent: _Lent | None) -> None:
+    if lent is not None:
+        lent.forget()
     if client.connection is not None:
         client.connection.abort()
-    elif sock is not None:
-        with contextlib.suppress(OSError):  # uvloop closed it under us
-            sock.close()
+    elif lent is not None:
+        lent.sock.close()
     if proxy is not None:
         await proxy.stop()
 
