@@ -21,6 +21,7 @@ from hypothesis import strategies as st
 from mooring.cli import rec
 from mooring.cli.plain import Plain
 from mooring.model.errors import DaemonMismatch
+from mooring.store import timekeeping
 from tests import asciicast
 from tests.daemon.running import RunningDaemon
 from tests.daemon.targets import table
@@ -53,6 +54,8 @@ def daemon(sshd: Sshd, tmp_path_factory: pytest.TempPathFactory) -> Iterator[Run
     old = json.dumps({**json.loads(head), "mooring": {**about, "alias": "old1", "began": 1e9}})
     (recordings / f"{OLD}.cast").write_text(f"{old}\n{shown}\n")
     os.utime(recordings / f"{OLD}.cast", (1e9, 1e9))
+    (clock := recordings.with_name(timekeeping.FILE)).touch(0o600)
+    clock.write_text(json.dumps({"sure": time.time()}))  # as it was left with them: the old one is old
     config = "[recordings]\nenabled = true\nfree_mib = 1\n" + table("edge1", sshd)
     with RunningDaemon(folder, config=config) as daemon:
         daemon.wait_state("edge1")
