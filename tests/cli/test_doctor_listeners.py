@@ -323,6 +323,13 @@ def test_who_listens_at_a_path_when_descriptors_are_not_shown(tmp_path: Path, st
         process.stdin.close()
 
 
+def hang_up(listener: socket.socket) -> None:
+    """On whoever comes, until nobody listens any more."""
+    with contextlib.suppress(OSError):
+        while True:
+            listener.accept()[0].close()
+
+
 def test_which_socket_of_root_s_it_is(environment: Mapping[str, str], tmp_path: Path) -> None:
     path = tmp_path / "x"
     module = sys.modules[listeners.__module__]
@@ -331,7 +338,11 @@ def test_which_socket_of_root_s_it_is(environment: Mapping[str, str], tmp_path: 
     with socket.socket(socket.AF_UNIX) as taken, root:
         taken.bind(str(path))
         taken.listen()
+        hanging_up = threading.Thread(target=hang_up, args=(taken,), daemon=True)
+        hanging_up.start()
         one, _ = found({**environment, "MOORING_SOCKET": str(path)})
+        taken.shutdown(socket.SHUT_RDWR)
+        hanging_up.join(30)
     assert (one.verdict, f"`ss -lxp src {path}`" in (one.hint or "")) == ("warn", True)
 
 
