@@ -17,7 +17,7 @@ from mooring.model.device import HostKey
 from mooring.model.event import Event, EventKind
 from mooring.model.status import SessionState, SessionStatus
 from mooring.rest import events
-from mooring.simulate import SimulatedHosts
+from mooring.simulate import FaultyLink, SimulatedHosts
 from mooring.web import page as page_of
 from mooring.wire.callhome import Claim
 from tests.rest.door import BOUND, TOKEN, Running, running
@@ -345,14 +345,15 @@ async def test_many_tabs(door: Running, open_page: OpenPage) -> None:
 
 async def test_the_page_finds_the_daemon_again(door: Running, open_page: OpenPage) -> None:
     add(door, "edge1")
-    async with open_page(url(door), but="Failed to load resource") as page:
+    async with (
+        FaultyLink("127.0.0.1", door.port) as link,
+        open_page(f"http://127.0.0.1:{link.port}", but=("WebSocket connection to", "Failed to load resource")) as page,
+    ):
         await sign_in(page)
         await expect(page.get_by_role("link", name="edge1")).to_be_visible()
-        await page.context.set_offline(offline=True)
-        for connection in list(door.server._state.connections):  # noqa: SLF001 - as a network that breaks does
-            connection.transport.abort()
+        link.cut()
         await expect(page.get_by_text("The daemon is away")).to_be_visible()
         add(door, "edge2")
-        await page.context.set_offline(offline=False)
+        link.heal()
         await expect(page.get_by_role("link", name="edge2")).to_be_visible()
         await expect(page.get_by_text("The daemon is away")).to_be_hidden()

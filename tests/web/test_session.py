@@ -23,6 +23,7 @@ pytestmark = [pytest.mark.anyio, pytest.mark.timeout(240)]
 
 LONG = "inner" * 40
 NOT_OPENED = "closed before the connection is established"  # as the browser says
+NOT_REACHED = "WebSocket connection to"
 SILENT_ONCE = """() => {
   const real = window.fetch;
   window.asked = new Promise((tell) => {
@@ -126,20 +127,22 @@ async def test_a_terminal_outlives_a_reload(door: Running, open_page: OpenPage, 
 
 
 async def test_a_terminal_is_come_back_to_when_the_connection_was_lost(door: Running, open_page: OpenPage) -> None:
-    async with open_page(url(door), but=("Failed to load resource", "INTERNET_DISCONNECTED")) as page:
+    async with (
+        FaultyLink("127.0.0.1", door.port) as link,
+        open_page(f"http://127.0.0.1:{link.port}", but=(NOT_REACHED, "Failed to load resource")) as page,
+    ):
         await show(page)
-        await page.goto(f"{url(door)}/#/sessions/web1/terminals/none")  # the same session by another address
+        await page.goto(f"http://127.0.0.1:{link.port}/#/sessions/web1/terminals/none")  # the same session
         await expect(page.get_by_text("no terminal")).to_be_visible()
         await expect(page.locator(".history")).to_contain_text("up")
         await expect(page.get_by_role("region", name="Forwards")).to_contain_text("mooring forward add")
         await page.get_by_role("button", name="Open a terminal").click()
         hang_up = page.get_by_role("button", name="Hang up")
         await expect(hang_up).to_be_visible()
-        await page.context.set_offline(offline=True)
-        abort(door)
+        link.cut()
         await expect(hang_up).to_be_hidden()
         assert page.url.endswith("#/sessions/web1/terminals/1")
-        await page.context.set_offline(offline=False)
+        link.heal()
         await expect(hang_up).to_be_visible()
         await page.keyboard.type("echo it-is-$((40+2))\n")
         await expect(page.locator(".xterm-rows")).to_contain_text("it-is-42")
@@ -407,7 +410,7 @@ async def test_what_came_since_the_folder_was_listed_is_not_replaced_unasked(
     with tempfile.TemporaryDirectory(dir=peers_folder) as name:
         far = Path(name)
         far.chmod(0o777)
-        async with open_page(url(door)) as page:
+        async with open_page(url(door), but="412 (Precondition Failed)") as page:
             await show(page)
             await show_folder(page, far)
             (far / "late.bin").write_bytes(b"came meanwhile")
