@@ -85,15 +85,26 @@ def _file(path: Path, text: str) -> Path:
     return path
 
 
+def _see_size(seat: Tmux, columns: int, rows: int) -> None:
+    """Ask the editor how large it is, until it has heard of its new size."""
+
+    def asked() -> bool:
+        seat.line(":set columns? lines?")
+        screen = seat.see("columns=", "lines=", "Press ENTER")
+        seat.keys("Enter")
+        seat.see("\n~\n", gone="Press ENTER")
+        return f"columns={columns}\n" in screen and f"lines={rows}\n" in screen
+
+    _until(asked)
+
+
 def test_an_editor(seat: Tmux, daemon: RunningDaemon, sshd: Sshd, peers_folder: Path) -> None:
     path = _file(peers_folder / "notes", "first line\n")
     seat.line(f"mooring term edge1/edit -- vi -u NONE -n {path}")
     seat.see("first line", "\n~\n")
     seat.resize(120, 40)
     _until(lambda: _terminals(daemon)[0]["columns"] == 120)
-    seat.line(":set columns? lines?")
-    seat.see("columns=120", "lines=40")
-    seat.keys("Enter")
+    _see_size(seat, 120, 40)
     seat.type("ogrüße 🛳")
     seat.keys("Escape", "Enter")
     seat.see("grüße 🛳")
@@ -105,9 +116,7 @@ def test_an_editor(seat: Tmux, daemon: RunningDaemon, sshd: Sshd, peers_folder: 
     seat.resize(100, 30)
     seat.line("mooring term --attach edge1")
     seat.see("first line", "grüße 🛳", "\n~\n", gone="edge1/edit")
-    seat.line(":set columns? lines?")
-    seat.see("columns=100", "lines=30")
-    seat.keys("Enter")
+    _see_size(seat, 100, 30)
     seat.line(":wq!")
     seat.see(PROMPT, gone="first line")
     seat.see_prompt()
