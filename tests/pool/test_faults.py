@@ -67,12 +67,14 @@ async def works(session: Session) -> None:
 
 
 async def login_bytes(pool: Pool, server: Sshd) -> int:
-    """How many bytes a client sends until it is in, and perhaps those by which it asks for the proof of a host key."""
-    async with FaultyLink(server.host, server.port) as link:
-        session = await hold(pool, "measure", server, link, keepalive=60)
-        sent = link.bytes_to_server
-        await session.close()
-    return sent
+    """How many bytes a client sends until it is in: the fewest of some, since it may have asked for more by then."""
+    sent = []
+    for _ in range(4):
+        async with FaultyLink(server.host, server.port) as link:
+            session = await hold(pool, "measure", server, link, keepalive=60)
+            sent.append(link.bytes_to_server)
+            await session.close()
+    return min(sent)
 
 
 @pytest.mark.parametrize("fault", FAULTS + OF_THE_SERVER, ids=repr)
